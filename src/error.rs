@@ -1,0 +1,186 @@
+//! What can go wrong: [`PoolError`], and [`Rejected`], which gives a value back with it.
+
+use std::alloc::Layout;
+use std::fmt;
+
+/// Why a pool could not do what was asked.
+///
+/// Every message says what was asked and what was possible.
+///
+/// ```
+/// use mem_pool::{FixedPool, PoolError};
+///
+/// let pool = FixedPool::builder().limit(1).build();
+/// let first = pool.alloc('a');
+/// let error = PoolError::from(pool.try_alloc('b').unwrap_err());
+/// assert!(matches!(error, PoolError::LimitReached { limit: 1, .. }));
+/// assert_eq!(error.to_string(), "the pool's limit of 1 slot is reached and none is free");
+/// # drop(first);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PoolError {
+    /// A [`FixedPool`](crate::FixedPool) has as many slots as its limit allows, and none of them is free.
+    #[error("the pool's limit of {} is reached and none is free{}", Slots(*limit), Deferred(*deferred))]
+    #[non_exhaustive]
+    LimitReached {
+        /// The limit, in slots.
+        limit: usize,
+        /// How many slots hold an object that was dropped while it was being walked or held: they become free when the
+        /// walks or holds end.
+        deferred: usize,
+    },
+    /// A `reserve` asked for more slots than the limit leaves room for.
+    #[error("cannot reserve {} more: the pool's limit of {} leaves room for {}", Slots(*requested), Slots(*limit), room)]
+    #[non_exhaustive]
+    ReserveBeyondLimit {
+        /// How many free slots were asked for.
+        requested: usize,
+        /// How many slots are free or may still be added.
+        room: usize,
+        /// The limit, in slots.
+        limit: usize,
+    },
+    /// The byte limit of a pool leaves no room for a request.
+    #[error("{requested} bytes do not fit: {reserved} of the pool's limit of {limit} bytes are reserved and no free block is large enough")]
+    #[non_exhaustive]
+    ByteLimitReached {
+        /// How many bytes were asked for.
+        requested: usize,
+        /// How many bytes the pool had reserved from the system.
+        reserved: usize,
+        /// The limit, in reserved bytes.
+        limit: usize,
+    },
+    /// The global allocator returned null.
+    #[error("out of memory: the allocator refused {} bytes aligned to {}", layout.size(), layout.align())]
+    #[non_exhaustive]
+    OutOfMemory {
+        /// What the allocator was asked for.
+        layout: Layout,
+    },
+    /// A size is larger than any allocation can be.
+    #[error("{requested} {unit} are more than one pool can hold (at most {most})")]
+    #[non_exhaustive]
+    SizeOverflow {
+        /// How much was asked for.
+        requested: usize,
+        /// The most that can be asked for.
+        most: usize,
+        /// What is counted: `"slots"` or `"bytes"`.
+        unit: &'static str,
+    },
+    /// An alignment is not a power of two, or larger than the pool can give.
+    #[error("an alignment of {requested} is not possible: it must be a power of two of at most {most}")]
+    #[non_exhaustive]
+    BadAlignment {
+        /// The alignment asked for, in bytes.
+        requested: usize,
+        /// The largest possible alignment, in bytes.
+        most: usize,
+    },
+    /// Bytes cannot be viewed as a slice of the type asked for.
+    #[error("{len} bytes at an address aligned to {aligned} cannot be viewed as `{type_name}` (size {size}, alignment {align}): {reason}")]
+    #[non_exhaustive]
+    CastFailed {
+        /// How many bytes there are.
+        len: usize,
+        /// The largest power of two that divides their address.
+        aligned: usize,
+        /// The type asked for.
+        type_name: &'static str,
+        /// Its size in bytes.
+        size: usize,
+        /// Its alignment in bytes.
+        align: usize,
+        /// What does not fit.
+        reason: &'static str,
+    },
+    /// A builder was given a setting that makes no sense.
+    #[error("invalid configuration: {reason}")]
+    #[non_exhaustive]
+    InvalidConfig {
+        /// Which setting, and what it may be.
+        reason: &'static str,
+    },
+}
+
+/// A count of slots with its noun.
+struct Slots(usize);
+
+impl fmt::Display for Slots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} slot{}", self.0, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
+/// What a limit's message adds when some slots only wait for a walk or a hold to end.
+struct Deferred(usize);
+
+impl fmt::Display for Deferred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            n => write!(f, " ({n} of them wait for a walk or a hold to end)"),
+        }
+    }
+}
+
+/// A value that a pool could not take, given back with the reason.
+///
+/// ```
+/// use mem_pool::FixedPool;
+///
+/// let pool = FixedPool::builder().limit(1).build();
+/// let first = pool.try_alloc(String::from("first"))?;
+/// let rejected = pool.try_alloc(String::from("second")).unwrap_err();
+/// assert_eq!(rejected.into_inner(), "second");
+/// # drop(first);
+/// # Ok::<(), mem_pool::Rejected<String>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Rejected<T> {
+    value: T,
+    error: PoolError,
+}
+
+impl<T> Rejected<T> {
+    pub(crate) fn new(value: T, error: PoolError) -> Self {
+        Self { value, error }
+    }
+
+    /// Gives the value back.
+    pub fn into_inner(self) -> T {
+        self.value
+    }
+
+    /// Says why the pool could not take the value.
+    pub fn error(&self) -> &PoolError {
+        &self.error
+    }
+}
+
+// Written by hand: a rejected value need not be `Debug` for `unwrap` and `?` to work.
+impl<T> fmt::Debug for Rejected<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejected").field("error", &self.error).finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Display for Rejected<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<T> std::error::Error for Rejected<T> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+impl<T> From<Rejected<T>> for PoolError {
+    fn from(rejected: Rejected<T>) -> Self {
+        rejected.error
+    }
+}

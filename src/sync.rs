@@ -1,0 +1,531 @@
+#![expect(unsafe_code, reason = "the lock around each core, and the shared life of a pool's shards")]
+//! Locks, threads, and the shards they guard: the only file that knows mutexes, threads or atomics' home.
+//!
+//! A pool is a [`LazyShards`]: nothing until first used, then one [`Shards`] with a table of [`Shard`]s, each made when a
+//! thread first needs it. What a shard guards is a [`Core`]: slots or an arena, which know no locks.
+//!
+//! ```text
+//!   LazyShards ──► Shards { claims, common, table }          handle ──► chunk header
+//!                             │                                             │
+//!                             └──► Shard { lock, open, core } ◄─────────────┘
+//! ```
+//!
+//! `claims` counts who keeps the whole alive: the pool is one, each region is one. So a handle, whose region has a claim,
+//! may lock its shard long after the pool was dropped, and whoever gives up the last claim frees everything.
+
+use std::alloc::{Layout, alloc};
+use std::cell::{Cell, UnsafeCell};
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::ptr::{self, NonNull};
+
+pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+use crate::sealed::Sealed;
+
+/// What stands behind a pool's shards: [`Locked`] or [`Unlocked`]. Sealed.
+pub trait Lock: Sealed + Sized + 'static {
+    /// The lock of one shard.
+    #[doc(hidden)]
+    type Raw: RawLock;
+    /// How many shards a pool has: a power of two.
+    #[doc(hidden)]
+    fn shard_count() -> usize;
+    /// A number of the calling thread; masked, it names the home shard.
+    #[doc(hidden)]
+    fn thread_number() -> usize;
+    /// Adds to a counter that is not guarded by the shard's lock.
+    #[doc(hidden)]
+    fn add(counter: &AtomicUsize, amount: usize);
+}
+
+/// The least a shard asks of a lock.
+#[doc(hidden)]
+pub trait RawLock {
+    /// An unlocked lock.
+    fn new() -> Self;
+    /// Waits until the lock is free and takes it.
+    fn lock(&self);
+    /// Gives the lock back. The store that does so is the last access to the lock's memory: the next owner may free it.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread has the lock.
+    unsafe fn unlock(&self);
+}
+
+/// The pool may be shared by threads; each of its shards stands behind a mutex. The default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Locked;
+
+/// The pool stays on one thread: no mutex, no atomic read-modify-write. Pool and handles are neither `Send` nor `Sync`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unlocked(PhantomData<*mut ()>);
+
+impl Sealed for Locked {}
+impl Sealed for Unlocked {}
+
+/// More shards than this help nobody, and their set fits one word.
+const MOST_SHARDS: usize = 64;
+
+impl Lock for Locked {
+    type Raw = Mutex;
+
+    fn shard_count() -> usize {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        match COUNT.load(Ordering::Relaxed) {
+            0 => {
+                let cores = std::thread::available_parallelism().map_or(1, usize::from);
+                let count = cores.next_power_of_two().min(MOST_SHARDS);
+                COUNT.store(count, Ordering::Relaxed);
+                count
+            }
+            count => count,
+        }
+    }
+
+    #[inline]
+    fn thread_number() -> usize {
+        /// No thread has this number yet.
+        const NONE: usize = usize::MAX;
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        // Constant and without a destructor: usable even while the thread's other locals are destroyed.
+        thread_local!(static NUMBER: Cell<usize> = const { Cell::new(NONE) });
+        NUMBER.with(|number| {
+            if number.get() == NONE {
+                number.set(NEXT.fetch_add(1, Ordering::Relaxed));
+            }
+            number.get()
+        })
+    }
+
+    #[inline]
+    fn add(counter: &AtomicUsize, amount: usize) {
+        counter.fetch_add(amount, Ordering::Relaxed);
+    }
+}
+
+impl Lock for Unlocked {
+    type Raw = NoMutex;
+
+    fn shard_count() -> usize {
+        1
+    }
+
+    #[inline]
+    fn thread_number() -> usize {
+        0
+    }
+
+    #[inline]
+    fn add(counter: &AtomicUsize, amount: usize) {
+        counter.store(counter.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
+    }
+}
+
+/// The mutex behind [`Locked`].
+#[doc(hidden)]
+pub struct Mutex(parking_lot::RawMutex);
+
+impl RawLock for Mutex {
+    fn new() -> Self {
+        Self(<parking_lot::RawMutex as parking_lot::lock_api::RawMutex>::INIT)
+    }
+
+    #[inline]
+    fn lock(&self) {
+        parking_lot::lock_api::RawMutex::lock(&self.0);
+    }
+
+    #[inline]
+    unsafe fn unlock(&self) {
+        // SAFETY: the caller has the lock.
+        unsafe { parking_lot::lock_api::RawMutex::unlock(&self.0) }
+    }
+}
+
+/// Nothing, behind [`Unlocked`]; with debug assertions a flag that catches a second lock.
+#[doc(hidden)]
+pub struct NoMutex {
+    #[cfg(debug_assertions)]
+    taken: Cell<bool>,
+}
+
+impl RawLock for NoMutex {
+    fn new() -> Self {
+        Self {
+            #[cfg(debug_assertions)]
+            taken: Cell::new(false),
+        }
+    }
+
+    #[inline]
+    fn lock(&self) {
+        #[cfg(debug_assertions)]
+        assert!(!self.taken.replace(true), "foreign code ran while a shard was locked");
+    }
+
+    #[inline]
+    unsafe fn unlock(&self) {
+        #[cfg(debug_assertions)]
+        self.taken.set(false);
+    }
+}
+
+/// What a shard guards.
+pub(crate) trait Core: Sized {
+    /// What the shards of one pool have in common; reached without a lock.
+    type Common;
+    /// What one shard keeps beside its lock; reached without it.
+    type Open: Default;
+    /// The core of a new shard.
+    fn new(common: &Self::Common) -> Self;
+}
+
+/// One lock and the core behind it.
+pub(crate) struct Shard<L: Lock, C: Core> {
+    lock: L::Raw,
+    open: C::Open,
+    shards: NonNull<Shards<L, C>>,
+    index: usize,
+    core: UnsafeCell<C>,
+}
+
+impl<L: Lock, C: Core> Shard<L, C> {
+    /// Waits for the lock.
+    #[inline]
+    pub(crate) fn lock(&self) -> Guard<'_, L, C> {
+        self.lock.lock();
+        Guard { shard: NonNull::from(self), lifetime: PhantomData }
+    }
+
+    /// Waits for the lock of a shard that may be freed by whoever has the lock after the guard.
+    ///
+    /// # Safety
+    ///
+    /// - The shard is not freed before the guard's unlock: the caller owns a slot, block or claim of its pool until then.
+    /// - `'a` ends with the guard.
+    #[inline]
+    pub(crate) unsafe fn lock_raw<'a>(this: NonNull<Self>) -> Guard<'a, L, C> {
+        // SAFETY: the caller keeps the shard alive; the reference made here ends with this statement.
+        unsafe { this.as_ref() }.lock.lock();
+        Guard { shard: this, lifetime: PhantomData }
+    }
+
+    /// What is kept beside the lock.
+    #[inline]
+    pub(crate) fn open(&self) -> &C::Open {
+        &self.open
+    }
+
+    /// The shards this one belongs to.
+    pub(crate) fn shards(&self) -> &Shards<L, C> {
+        // SAFETY: `Shards` frees its shards before itself, so it outlives this borrow; only shared references are made.
+        unsafe { self.shards.as_ref() }
+    }
+
+    /// The place in the table.
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+}
+
+/// A locked shard: its core, until dropped.
+pub(crate) struct Guard<'a, L: Lock, C: Core> {
+    /// A pointer, not a reference: the shard may be freed as soon as the lock is given back.
+    shard: NonNull<Shard<L, C>>,
+    lifetime: PhantomData<&'a Shard<L, C>>,
+}
+
+impl<'a, L: Lock, C: Core> Guard<'a, L, C> {
+    /// The locked shard.
+    #[inline]
+    pub(crate) fn shard(&self) -> &Shard<L, C> {
+        // SAFETY: a locked shard is alive; all that changes in it is behind cells.
+        unsafe { self.shard.as_ref() }
+    }
+}
+
+impl<L: Lock, C: Core> Deref for Guard<'_, L, C> {
+    type Target = C;
+
+    #[inline]
+    fn deref(&self) -> &C {
+        let core = self.shard().core.get();
+        // SAFETY: valid: a locked shard is alive. Aliasing: only the lock's owner reaches the core, through this guard.
+        unsafe { &*core }
+    }
+}
+
+impl<L: Lock, C: Core> DerefMut for Guard<'_, L, C> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut C {
+        let core = self.shard().core.get();
+        // SAFETY: as in `deref`, and `&mut self` makes this the only reference.
+        unsafe { &mut *core }
+    }
+}
+
+impl<L: Lock, C: Core> Drop for Guard<'_, L, C> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: a locked shard is alive up to the store that unlocks it.
+        let lock = unsafe { &raw const (*self.shard.as_ptr()).lock };
+        // SAFETY: as above; the lock is all cells, so memory freed right after the store is not touched through this.
+        let lock = unsafe { &*lock };
+        // SAFETY: the guard has the lock.
+        unsafe { lock.unlock() }
+    }
+}
+
+/// The shards of one pool and what they have in common.
+///
+/// # Invariants
+///
+/// - *claimed*: `claims` is the number of owners (the pool, each region, each [`Claim`] value); nothing is freed while
+///   there is one.
+/// - *once-made*: a table entry is null until its shard is made, and never changes after that.
+pub(crate) struct Shards<L: Lock, C: Core> {
+    /// Where this is: the pointer that may free it (one made from a reference may not).
+    this: NonNull<Self>,
+    claims: AtomicUsize,
+    common: C::Common,
+    table: Vec<AtomicPtr<Shard<L, C>>>,
+}
+
+impl<L: Lock, C: Core> Shards<L, C> {
+    /// What the shards have in common.
+    #[inline]
+    pub(crate) fn common(&self) -> &C::Common {
+        &self.common
+    }
+
+    /// The calling thread's place in the table.
+    #[inline]
+    pub(crate) fn home(&self) -> usize {
+        L::thread_number() & (self.table.len() - 1)
+    }
+
+    /// The shard at `index`, if it has been made.
+    #[inline]
+    pub(crate) fn get(&self, index: usize) -> Option<&Shard<L, C>> {
+        let shard = self.table[index].load(Ordering::Acquire);
+        // SAFETY: once-made: null or a shard that lives as long as `self`; only shared references are made.
+        unsafe { shard.as_ref() }
+    }
+
+    /// The shard at `index`, made if need be; `Err` tells the layout for which there was no memory.
+    #[inline]
+    pub(crate) fn get_or_try_make(&self, index: usize) -> Result<&Shard<L, C>, Layout> {
+        match self.get(index) {
+            Some(shard) => Ok(shard),
+            None => self.make(index),
+        }
+    }
+
+    #[cold]
+    fn make(&self, index: usize) -> Result<&Shard<L, C>, Layout> {
+        let made = try_place(|_| Shard {
+            lock: L::Raw::new(),
+            open: C::Open::default(),
+            shards: self.this,
+            index,
+            core: UnsafeCell::new(C::new(&self.common)),
+        })?;
+        let entry = &self.table[index];
+        if entry.compare_exchange(ptr::null_mut(), made.as_ptr(), Ordering::AcqRel, Ordering::Acquire).is_err() {
+            // SAFETY: `made` came from `try_place` and nobody else has seen it.
+            drop(unsafe { Box::from_raw(made.as_ptr()) });
+        }
+        Ok(self.get(index).expect("once-made: the entry was just filled"))
+    }
+
+    /// The shards that have been made, in index order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Shard<L, C>> {
+        (0..self.table.len()).filter_map(|index| self.get(index))
+    }
+
+    /// How many places the table has: a power of two.
+    pub(crate) fn count(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Locks every shard that has been made. Locks are taken in index order and nobody else waits for a second lock while
+    /// having one, so nobody waits in a circle.
+    pub(crate) fn lock_all(&self) -> AllLocked<'_, L, C> {
+        let mut locked = 0;
+        for shard in self.iter() {
+            shard.lock.lock();
+            locked |= 1 << shard.index;
+        }
+        AllLocked { shards: self, locked }
+    }
+
+    /// One more owner.
+    pub(crate) fn claim(&self) -> Claim<L, C> {
+        let before = self.claims.fetch_add(1, Ordering::Relaxed);
+        if before > usize::MAX / 2 {
+            std::process::abort(); // cannot be reached by regions, which have addresses of their own
+        }
+        Claim(self.this)
+    }
+}
+
+impl<L: Lock, C: Core> Drop for Shards<L, C> {
+    fn drop(&mut self) {
+        for entry in &mut self.table {
+            let shard = *entry.get_mut();
+            if !shard.is_null() {
+                // SAFETY: once-made: the entry came from `try_place`, and nobody has a claim any more.
+                drop(unsafe { Box::from_raw(shard) });
+            }
+        }
+    }
+}
+
+/// All shards of a pool, locked.
+pub(crate) struct AllLocked<'a, L: Lock, C: Core> {
+    shards: &'a Shards<L, C>,
+    /// Which shards: one made after the locks were taken is not among them.
+    locked: u64,
+}
+
+impl<'a, L: Lock, C: Core> AllLocked<'a, L, C> {
+    /// The locked shards, in index order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Shard<L, C>> {
+        self.shards.iter().filter(|shard| self.locked & (1 << shard.index) != 0)
+    }
+
+    /// The core of one locked shard.
+    pub(crate) fn core(&mut self, index: usize) -> Option<&mut C> {
+        let shard = self.shards.get(index).filter(|_| self.locked & (1 << index) != 0)?;
+        // SAFETY: valid: shards live as long as `self.shards`. Aliasing: this value has the lock, and `&mut self` is unique.
+        Some(unsafe { &mut *shard.core.get() })
+    }
+
+    /// Unlocks all shards but the one at `index`, which is one of them.
+    pub(crate) fn keep(mut self, index: usize) -> Guard<'a, L, C> {
+        assert!(self.locked & (1 << index) != 0, "only a locked shard can be kept");
+        self.locked &= !(1 << index);
+        let shard = self.shards.get(index).expect("once-made: it is locked");
+        Guard { shard: NonNull::from(shard), lifetime: PhantomData }
+    }
+}
+
+impl<L: Lock, C: Core> Drop for AllLocked<'_, L, C> {
+    fn drop(&mut self) {
+        for shard in self.iter() {
+            // SAFETY: this value has the lock of every shard in `locked`.
+            unsafe { shard.lock.unlock() }
+        }
+    }
+}
+
+/// One owner of a pool's shards. Dropping it may free them; that must happen outside every lock.
+pub(crate) struct Claim<L: Lock, C: Core>(NonNull<Shards<L, C>>);
+
+impl<L: Lock, C: Core> Claim<L, C> {
+    /// The claimed shards.
+    pub(crate) fn shards(&self) -> &Shards<L, C> {
+        // SAFETY: claimed: this value is an owner.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Gives the claim to something that lives in memory of its own, such as a region.
+    pub(crate) fn into_owner(self) {
+        std::mem::forget(self);
+    }
+
+    /// Takes back the claim of a region that is about to be freed.
+    ///
+    /// # Safety
+    ///
+    /// It was given up with [`into_owner`](Self::into_owner) and is taken back once.
+    pub(crate) unsafe fn of_owner(shards: &Shards<L, C>) -> Self {
+        Self(shards.this)
+    }
+}
+
+impl<L: Lock, C: Core> Drop for Claim<L, C> {
+    fn drop(&mut self) {
+        let shards = self.0;
+        // Release: what this owner did happens before the free. Acquire: what all others did, too.
+        if self.shards().claims.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // SAFETY: claimed: this was the last owner; the pointer came from `LazyShards::make`.
+            drop(unsafe { Box::from_raw(shards.as_ptr()) });
+        }
+    }
+}
+
+/// A pool's shards, made when first needed: an unused pool is a null pointer and allocates nothing.
+///
+/// Dropping it gives up the pool's claim.
+pub(crate) struct LazyShards<L: Lock, C: Core>(AtomicPtr<Shards<L, C>>);
+
+impl<L: Lock, C: Core> LazyShards<L, C> {
+    /// No shards yet.
+    pub(crate) const fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// The shards, if they have been made.
+    #[inline]
+    pub(crate) fn get(&self) -> Option<&Shards<L, C>> {
+        let shards = self.0.load(Ordering::Acquire);
+        // SAFETY: null, or made by `make` and claimed by this value; only shared references are made.
+        unsafe { shards.as_ref() }
+    }
+
+    /// The shards, made if need be; `Err` tells the layout for which there was no memory.
+    #[inline]
+    pub(crate) fn get_or_try_make(&self, common: impl FnOnce() -> C::Common) -> Result<&Shards<L, C>, Layout> {
+        match self.get() {
+            Some(shards) => Ok(shards),
+            None => self.make(common),
+        }
+    }
+
+    #[cold]
+    fn make(&self, common: impl FnOnce() -> C::Common) -> Result<&Shards<L, C>, Layout> {
+        let count = L::shard_count();
+        let mut table = Vec::new();
+        let layout = Layout::array::<AtomicPtr<Shard<L, C>>>(count).expect("a table of at most 64 pointers");
+        table.try_reserve_exact(count).map_err(|_| layout)?;
+        table.resize_with(count, || AtomicPtr::new(ptr::null_mut()));
+        let made = try_place(|this| Shards { this, claims: AtomicUsize::new(1), common: common(), table })?;
+        if self.0.compare_exchange(ptr::null_mut(), made.as_ptr(), Ordering::AcqRel, Ordering::Acquire).is_err() {
+            // SAFETY: `made` came from `try_place` and nobody else has seen it.
+            drop(unsafe { Box::from_raw(made.as_ptr()) });
+        }
+        Ok(self.get().expect("the pointer was just set"))
+    }
+}
+
+impl<L: Lock, C: Core> Drop for LazyShards<L, C> {
+    fn drop(&mut self) {
+        if let Some(shards) = NonNull::new(*self.0.get_mut()) {
+            drop(Claim(shards));
+        }
+    }
+}
+
+impl<L: Lock, C: Core> fmt::Debug for LazyShards<L, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LazyShards").field("made", &self.get().is_some()).finish()
+    }
+}
+
+/// Puts a value on the heap; reports missing memory instead of aborting. `Box::from_raw` frees it.
+///
+/// The value is told its own address. No box is made here: its claim to be the only pointer would forbid that.
+fn try_place<T>(make: impl FnOnce(NonNull<T>) -> T) -> Result<NonNull<T>, Layout> {
+    let layout = Layout::new::<T>();
+    assert!(layout.size() > 0, "only used for types that hold something");
+    // SAFETY: the size was just checked not to be zero.
+    let memory = unsafe { alloc(layout) };
+    let place = NonNull::new(memory.cast::<T>()).ok_or(layout)?;
+    // SAFETY: freshly allocated for a `T`. (A panic in `make` would leak it; the callers' closures do not panic.)
+    unsafe { place.write(make(place)) };
+    Ok(place)
+}
