@@ -23,7 +23,9 @@ impl Region {
         assert!(layout.size() > 0, "a region is never empty");
         // SAFETY: the layout's size was just checked not to be zero.
         let base = unsafe { alloc(layout) };
-        NonNull::new(base).map(|base| Self { base, layout }).ok_or(layout)
+        NonNull::new(base)
+            .map(|base| Self { base, layout })
+            .ok_or(layout)
     }
 
     /// The first byte; its provenance spans the region.

@@ -42,7 +42,9 @@ pub enum PoolError {
         limit: usize,
     },
     /// The byte limit of a pool leaves no room for a request.
-    #[error("{requested} bytes do not fit: {reserved} of the pool's limit of {limit} bytes are reserved and no free block is large enough")]
+    #[error(
+        "{requested} bytes do not fit: {reserved} of the pool's limit of {limit} bytes are reserved and no free block is large enough"
+    )]
     #[non_exhaustive]
     ByteLimitReached {
         /// How many bytes were asked for.
@@ -71,7 +73,9 @@ pub enum PoolError {
         unit: &'static str,
     },
     /// An alignment is not a power of two, or larger than the pool can give.
-    #[error("an alignment of {requested} is not possible: it must be a power of two of at most {most}")]
+    #[error(
+        "an alignment of {requested} is not possible: it must be a power of two of at most {most}"
+    )]
     #[non_exhaustive]
     BadAlignment {
         /// The alignment asked for, in bytes.
@@ -80,7 +84,9 @@ pub enum PoolError {
         most: usize,
     },
     /// Bytes cannot be viewed as a slice of the type asked for.
-    #[error("{len} bytes at an address aligned to {aligned} cannot be viewed as `{type_name}` (size {size}, alignment {align}): {reason}")]
+    #[error(
+        "{len} bytes at an address aligned to {aligned} cannot be viewed as `{type_name}` (size {size}, alignment {align}): {reason}"
+    )]
     #[non_exhaustive]
     CastFailed {
         /// How many bytes there are.
@@ -163,7 +169,9 @@ impl<T> Rejected<T> {
 // Written by hand: a rejected value need not be `Debug` for `unwrap` and `?` to work.
 impl<T> fmt::Debug for Rejected<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rejected").field("error", &self.error).finish_non_exhaustive()
+        f.debug_struct("Rejected")
+            .field("error", &self.error)
+            .finish_non_exhaustive()
     }
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod chunk;
 mod error;
+mod fixed;
 mod stats;
 mod sync;
 
@@ -12,9 +13,29 @@ mod sealed {
 }
 
 /// The pools themselves, generic over their [`Lock`]; the aliases at the root and in [`local`](crate::local) choose one.
-pub mod generic {}
+pub mod generic {
+    pub use crate::fixed::pool_box::PoolBox;
+    pub use crate::fixed::vacant::Vacant;
+    pub use crate::fixed::{FixedPool, FixedPoolBuilder};
+}
+
+/// The same pools for one thread: no lock, no atomic read-modify-write, and neither `Send` nor `Sync`.
+pub mod local {
+    use crate::{Shared, Unlocked, generic};
+
+    /// A [`FixedPool`](generic::FixedPool) for one thread.
+    pub type FixedPool<T, A = Shared> = generic::FixedPool<T, A, Unlocked>;
+    /// The handle of a [`local::FixedPool`](FixedPool).
+    pub type PoolBox<T, A = Shared> = generic::PoolBox<T, A, Unlocked>;
+    /// A reserved slot of a [`local::FixedPool`](FixedPool).
+    pub type Vacant<'p, T, A = Shared> = generic::Vacant<'p, T, A, Unlocked>;
+}
+
+/// A [`FixedPool`](generic::FixedPool) that threads may share.
+pub type FixedPool<T, A = Shared> = generic::FixedPool<T, A, Locked>;
 
 pub use access::{Access, Keyed, Shared, ThroughHandle, ThroughPool, Unique};
 pub use error::{PoolError, Rejected};
+pub use generic::{PoolBox, Vacant};
 pub use stats::FixedStats;
 pub use sync::{Lock, Locked, Unlocked};

@@ -1,4 +1,7 @@
-#![expect(unsafe_code, reason = "the lock around each core, and the shared life of a pool's shards")]
+#![expect(
+    unsafe_code,
+    reason = "the lock around each core, and the shared life of a pool's shards"
+)]
 //! Locks, threads, and the shards they guard: the only file that knows mutexes, threads or atomics' home.
 //!
 //! A pool is a [`LazyShards`]: nothing until first used, then one [`Shards`] with a table of [`Shard`]s, each made when a
@@ -120,7 +123,10 @@ impl Lock for Unlocked {
 
     #[inline]
     fn add(counter: &AtomicUsize, amount: usize) {
-        counter.store(counter.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
+        counter.store(
+            counter.load(Ordering::Relaxed).wrapping_add(amount),
+            Ordering::Relaxed,
+        );
     }
 }
 
@@ -163,7 +169,10 @@ impl RawLock for NoMutex {
     #[inline]
     fn lock(&self) {
         #[cfg(debug_assertions)]
-        assert!(!self.taken.replace(true), "foreign code ran while a shard was locked");
+        assert!(
+            !self.taken.replace(true),
+            "foreign code ran while a shard was locked"
+        );
     }
 
     #[inline]
@@ -197,7 +206,10 @@ impl<L: Lock, C: Core> Shard<L, C> {
     #[inline]
     pub(crate) fn lock(&self) -> Guard<'_, L, C> {
         self.lock.lock();
-        Guard { shard: NonNull::from(self), lifetime: PhantomData }
+        Guard {
+            shard: NonNull::from(self),
+            lifetime: PhantomData,
+        }
     }
 
     /// Waits for the lock of a shard that may be freed by whoever has the lock after the guard.
@@ -210,7 +222,10 @@ impl<L: Lock, C: Core> Shard<L, C> {
     pub(crate) unsafe fn lock_raw<'a>(this: NonNull<Self>) -> Guard<'a, L, C> {
         // SAFETY: the caller keeps the shard alive; the reference made here ends with this statement.
         unsafe { this.as_ref() }.lock.lock();
-        Guard { shard: this, lifetime: PhantomData }
+        Guard {
+            shard: this,
+            lifetime: PhantomData,
+        }
     }
 
     /// What is kept beside the lock.
@@ -334,11 +349,21 @@ impl<L: Lock, C: Core> Shards<L, C> {
             core: UnsafeCell::new(C::new(&self.common)),
         })?;
         let entry = &self.table[index];
-        if entry.compare_exchange(ptr::null_mut(), made.as_ptr(), Ordering::AcqRel, Ordering::Acquire).is_err() {
+        if entry
+            .compare_exchange(
+                ptr::null_mut(),
+                made.as_ptr(),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            )
+            .is_err()
+        {
             // SAFETY: `made` came from `try_place` and nobody else has seen it.
             drop(unsafe { Box::from_raw(made.as_ptr()) });
         }
-        Ok(self.get(index).expect("once-made: the entry was just filled"))
+        Ok(self
+            .get(index)
+            .expect("once-made: the entry was just filled"))
     }
 
     /// The shards that have been made, in index order.
@@ -359,7 +384,10 @@ impl<L: Lock, C: Core> Shards<L, C> {
             shard.lock.lock();
             locked |= 1 << shard.index;
         }
-        AllLocked { shards: self, locked }
+        AllLocked {
+            shards: self,
+            locked,
+        }
     }
 
     /// One more owner.
@@ -394,22 +422,33 @@ pub(crate) struct AllLocked<'a, L: Lock, C: Core> {
 impl<'a, L: Lock, C: Core> AllLocked<'a, L, C> {
     /// The locked shards, in index order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Shard<L, C>> {
-        self.shards.iter().filter(|shard| self.locked & (1 << shard.index) != 0)
+        self.shards
+            .iter()
+            .filter(|shard| self.locked & (1 << shard.index) != 0)
     }
 
     /// The core of one locked shard.
     pub(crate) fn core(&mut self, index: usize) -> Option<&mut C> {
-        let shard = self.shards.get(index).filter(|_| self.locked & (1 << index) != 0)?;
+        let shard = self
+            .shards
+            .get(index)
+            .filter(|_| self.locked & (1 << index) != 0)?;
         // SAFETY: valid: shards live as long as `self.shards`. Aliasing: this value has the lock, and `&mut self` is unique.
         Some(unsafe { &mut *shard.core.get() })
     }
 
     /// Unlocks all shards but the one at `index`, which is one of them.
     pub(crate) fn keep(mut self, index: usize) -> Guard<'a, L, C> {
-        assert!(self.locked & (1 << index) != 0, "only a locked shard can be kept");
+        assert!(
+            self.locked & (1 << index) != 0,
+            "only a locked shard can be kept"
+        );
         self.locked &= !(1 << index);
         let shard = self.shards.get(index).expect("once-made: it is locked");
-        Guard { shard: NonNull::from(shard), lifetime: PhantomData }
+        Guard {
+            shard: NonNull::from(shard),
+            lifetime: PhantomData,
+        }
     }
 }
 
@@ -479,7 +518,10 @@ impl<L: Lock, C: Core> LazyShards<L, C> {
 
     /// The shards, made if need be; `Err` tells the layout for which there was no memory.
     #[inline]
-    pub(crate) fn get_or_try_make(&self, common: impl FnOnce() -> C::Common) -> Result<&Shards<L, C>, Layout> {
+    pub(crate) fn get_or_try_make(
+        &self,
+        common: impl FnOnce() -> C::Common,
+    ) -> Result<&Shards<L, C>, Layout> {
         match self.get() {
             Some(shards) => Ok(shards),
             None => self.make(common),
@@ -490,11 +532,26 @@ impl<L: Lock, C: Core> LazyShards<L, C> {
     fn make(&self, common: impl FnOnce() -> C::Common) -> Result<&Shards<L, C>, Layout> {
         let count = L::shard_count();
         let mut table = Vec::new();
-        let layout = Layout::array::<AtomicPtr<Shard<L, C>>>(count).expect("a table of at most 64 pointers");
+        let layout =
+            Layout::array::<AtomicPtr<Shard<L, C>>>(count).expect("a table of at most 64 pointers");
         table.try_reserve_exact(count).map_err(|_| layout)?;
         table.resize_with(count, || AtomicPtr::new(ptr::null_mut()));
-        let made = try_place(|this| Shards { this, claims: AtomicUsize::new(1), common: common(), table })?;
-        if self.0.compare_exchange(ptr::null_mut(), made.as_ptr(), Ordering::AcqRel, Ordering::Acquire).is_err() {
+        let made = try_place(|this| Shards {
+            this,
+            claims: AtomicUsize::new(1),
+            common: common(),
+            table,
+        })?;
+        if self
+            .0
+            .compare_exchange(
+                ptr::null_mut(),
+                made.as_ptr(),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            )
+            .is_err()
+        {
             // SAFETY: `made` came from `try_place` and nobody else has seen it.
             drop(unsafe { Box::from_raw(made.as_ptr()) });
         }
@@ -512,7 +569,9 @@ impl<L: Lock, C: Core> Drop for LazyShards<L, C> {
 
 impl<L: Lock, C: Core> fmt::Debug for LazyShards<L, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LazyShards").field("made", &self.get().is_some()).finish()
+        f.debug_struct("LazyShards")
+            .field("made", &self.get().is_some())
+            .finish()
     }
 }
 

@@ -1,0 +1,602 @@
+#![expect(unsafe_code, reason = "finds headers, groups and slots by address")]
+//! A chunk's header and groups, the lists that chunks are linked into, and regions on their way in and out.
+//!
+//! Everything that changes in a header or group is a cell or an atomic, so shared references to them may exist on any
+//! thread; what keeps two threads from a cell is the lock of the chunk's shard. Only a group's dropped mark and what never
+//! changes are read without it.
+
+use std::alloc::Layout;
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use super::layout::{
+    CHUNK, GROUP, GROUP_SIZE, HEADER_SIZE, RegionLayout, SlotLayout, chunk_address, header_offset,
+    reciprocal, slot_index,
+};
+use crate::chunk::Region;
+use crate::sync::{AtomicU64, Ordering};
+
+/// The header of a chunk.
+///
+/// # Invariants
+///
+/// - *own-layout*: `first` points at slot 0 with the provenance of the whole region; `groups` at as many groups as
+///   `total` slots need.
+/// - *linked-is-live*: a chunk is in its shard's lists exactly while its region is attached, and what it is linked to is too.
+#[repr(C, align(64))]
+pub(crate) struct Header {
+    // The first cache line: what a drop reads.
+    owner: NonNull<()>,
+    pool: u64,
+    first: NonNull<u8>,
+    stride: usize,
+    reciprocal: u32,
+    total: u32,
+    /// Slots that are not free: kept only in a counted shard.
+    pub(crate) used: Cell<u32>,
+    // What follows belongs to the shard's owner.
+    /// Slots that have been opened: the others do not count as capacity yet.
+    opened: Cell<u32>,
+    /// Free slots by the bitmaps.
+    free: Cell<u32>,
+    /// No group before this one has a free slot.
+    hint: Cell<u32>,
+    groups: NonNull<Group>,
+    all: Links,
+    with_free: Links,
+    /// The first chunk of this one's region: the only one in which the next three are kept.
+    region: NonNull<Header>,
+    region_size: usize,
+    region_chunks: u16,
+    /// Wholly free chunks of the region: kept only in a counted shard.
+    pub(crate) region_idle: Cell<u16>,
+}
+
+const _: () = assert!(size_of::<Header>() == HEADER_SIZE);
+const _: () = assert!(size_of::<Group>() == GROUP_SIZE);
+
+/// Sixty-four slots: a bit of each word is a slot.
+#[repr(C, align(64))]
+#[derive(Default)]
+pub(crate) struct Group {
+    /// Free, and not in the magazine.
+    pub(crate) free: Cell<u64>,
+    /// Reserved, or its destructor is running.
+    pub(crate) hidden: Cell<u64>,
+    /// Dropped while the group was pinned or the pool held, not destroyed yet. Walkers read it without the lock.
+    dropped: AtomicU64,
+    /// Those of `dropped` that wait for the pins of the current role, too.
+    newer: Cell<u64>,
+    /// How many walks are inside, by the role that was current when they came.
+    pins: [Cell<u32>; 2],
+    /// Which of the two counts newcomers.
+    current: Cell<u8>,
+}
+
+impl Header {
+    /// The shard that was given to [`NewRegion::try_new`].
+    #[inline]
+    pub(crate) fn owner(&self) -> NonNull<()> {
+        self.owner
+    }
+
+    /// The number of the chunk's pool.
+    #[inline]
+    pub(crate) fn pool(&self) -> u64 {
+        self.pool
+    }
+
+    /// Bytes from one slot to the next.
+    pub(crate) fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Slots that have been opened.
+    pub(crate) fn opened(&self) -> usize {
+        self.opened.get() as usize
+    }
+
+    /// Slots that may still be opened.
+    pub(crate) fn unopened(&self) -> usize {
+        (self.total - self.opened.get()) as usize
+    }
+
+    /// Slots that are free by the bitmaps.
+    pub(crate) fn free(&self) -> usize {
+        self.free.get() as usize
+    }
+
+    /// Whether every slot is free by the bitmaps.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.free.get() == self.opened.get()
+    }
+
+    /// The index of the slot at `slot`.
+    ///
+    /// Whatever the address, the answer is a number; for a slot of this chunk it is its index.
+    #[inline]
+    pub(crate) fn index_of(&self, slot: NonNull<u8>) -> usize {
+        slot_index(
+            slot.addr().get().wrapping_sub(self.first.addr().get()),
+            self.reciprocal,
+        )
+    }
+
+    /// Slot 0, with the provenance of the region.
+    pub(crate) fn first(&self) -> NonNull<u8> {
+        self.first
+    }
+
+    /// The slot at `index`, with the provenance of the region.
+    #[inline]
+    pub(crate) fn slot(&self, index: usize) -> NonNull<u8> {
+        assert!(
+            index < self.total as usize,
+            "own-layout: a chunk has {} slots",
+            self.total
+        );
+        // SAFETY: own-layout: the slot lies in the region.
+        unsafe { self.first.add(index * self.stride) }
+    }
+
+    /// The groups.
+    #[inline]
+    pub(crate) fn groups(&self) -> &[Group] {
+        let count = (self.total as usize).div_ceil(GROUP);
+        // SAFETY: own-layout: so many groups were written when the chunk was made. Aliasing: all their fields are cells,
+        // and only shared references to them are ever made.
+        unsafe { std::slice::from_raw_parts(self.groups.as_ptr(), count) }
+    }
+
+    /// The group of the slot at `index`, and the slot's bit in it.
+    #[inline]
+    pub(crate) fn group_of(&self, index: usize) -> (&Group, u64) {
+        (&self.groups()[index / GROUP], 1 << (index % GROUP))
+    }
+
+    /// The opened slots of a group.
+    fn opened_mask(&self, group: usize) -> u64 {
+        match self.opened().saturating_sub(group * GROUP) {
+            0 => 0,
+            n if n >= GROUP => u64::MAX,
+            n => (1 << n) - 1,
+        }
+    }
+
+    /// The live slots of a group; exact while none of them is in the magazine.
+    pub(crate) fn live_mask(&self, group: usize) -> u64 {
+        let bits = &self.groups()[group];
+        self.opened_mask(group) & !bits.free.get() & !bits.hidden.get() & !bits.dropped()
+    }
+
+    /// Marks slots of a group free; returns whether the chunk had none before.
+    pub(crate) fn add_free(&self, group: usize, slots: u64) -> bool {
+        let before = self.free.get();
+        let bits = &self.groups()[group].free;
+        debug_assert_eq!(
+            bits.get() & slots,
+            0,
+            "partition: a free slot is freed again"
+        );
+        bits.set(bits.get() | slots);
+        self.free.set(before + slots.count_ones());
+        self.hint.set(self.hint.get().min(group as u32));
+        before == 0
+    }
+
+    /// Takes at most `most` free slots of the first group that has any, lowest first; returns the group and the slots.
+    pub(crate) fn take_free(&self, most: usize) -> (usize, u64) {
+        let start = self.hint.get() as usize;
+        let found = self.groups()[start..]
+            .iter()
+            .position(|bits| bits.free.get() != 0);
+        let Some(group) = found.map(|ahead| start + ahead) else {
+            return (start, 0);
+        };
+        let free = &self.groups()[group].free;
+        let taken = lowest(free.get(), most);
+        free.set(free.get() & !taken);
+        self.free.set(self.free.get() - taken.count_ones());
+        self.hint.set(group as u32);
+        (group, taken)
+    }
+
+    /// Opens the next `count` slots: they become free. Returns whether the chunk had no free slot before.
+    pub(crate) fn open(&self, count: usize) -> bool {
+        let (start, end) = (self.opened(), self.opened() + count);
+        let had_none = self.free.get() == 0;
+        self.opened.set(end as u32);
+        for group in start / GROUP..end.div_ceil(GROUP) {
+            let before = match start.saturating_sub(group * GROUP) {
+                0 => 0,
+                n => (1 << n) - 1,
+            };
+            self.add_free(group, self.opened_mask(group) & !before);
+        }
+        had_none
+    }
+
+    /// The chunk behind this one in its region, if this is not the last of the region.
+    pub(crate) fn neighbour(&self) -> Option<NonNull<Header>> {
+        let base = self.base();
+        // SAFETY: linked-is-live: the region's first chunk is alive as long as this one; it is only read.
+        let first = unsafe { self.region.as_ref() };
+        let end = first.base().addr().get() + usize::from(first.region_chunks) * CHUNK;
+        let next = base.addr().get() + CHUNK;
+        (next < end).then(|| header_at(base, next))
+    }
+
+    /// The first chunk of the region, in which the region's figures are kept.
+    pub(crate) fn region(&self) -> NonNull<Header> {
+        self.region
+    }
+
+    /// Bytes of the region; in its first chunk.
+    pub(crate) fn region_size(&self) -> usize {
+        self.region_size
+    }
+
+    /// Chunks of the region; in its first chunk.
+    pub(crate) fn region_chunks(&self) -> u16 {
+        self.region_chunks
+    }
+
+    /// Where the chunk begins, with the provenance of the region.
+    fn base(&self) -> NonNull<u8> {
+        self.first.map_addr(|first| {
+            // `first` lies in this chunk, whose address is a non-zero multiple of CHUNK.
+            chunk_address(first.get())
+                .try_into()
+                .expect("no chunk lies at address zero")
+        })
+    }
+}
+
+/// The `most` lowest bits of `word`.
+fn lowest(word: u64, most: usize) -> u64 {
+    if most >= GROUP {
+        return word;
+    }
+    let mut rest = word;
+    for _ in 0..most {
+        rest &= rest.wrapping_sub(1);
+    }
+    word & !rest
+}
+
+/// The header of the chunk at address `chunk`, a multiple of [`CHUNK`]; the pointer has the provenance of `near`.
+#[inline]
+fn header_at(near: NonNull<u8>, chunk: usize) -> NonNull<Header> {
+    let address = chunk + header_offset(chunk);
+    near.map_addr(|_| address.try_into().expect("no chunk lies at address zero"))
+        .cast()
+}
+
+/// The header of the chunk in which the object at `slot` starts.
+///
+/// # Safety
+///
+/// - `slot` points at a slot, with the provenance of its region.
+/// - The region is alive for `'a`.
+#[inline]
+pub(crate) unsafe fn header_of<'a>(slot: NonNull<u8>) -> &'a Header {
+    let header = header_at(slot, chunk_address(slot.addr().get()));
+    // SAFETY: own-layout: a header lies there, in the same region. Aliasing: whatever changes in it is a cell.
+    unsafe { header.as_ref() }
+}
+
+impl Group {
+    /// The objects that were dropped while the group was pinned or the pool held.
+    ///
+    /// Relaxed: a drop that happens before this load is seen by it, and nothing else is promised.
+    #[inline]
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Whether a walk is inside.
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.pins[0].get() | self.pins[1].get() != 0
+    }
+
+    /// A walk comes in. Returns the role it counts under, to be given to [`unpin`](Self::unpin).
+    pub(crate) fn pin(&self) -> u8 {
+        let role = self.current.get();
+        let count = &self.pins[usize::from(role)];
+        count.set(
+            count
+                .get()
+                .checked_add(1)
+                .unwrap_or_else(|| std::process::abort()),
+        );
+        role
+    }
+
+    /// A walk leaves.
+    pub(crate) fn unpin(&self, role: u8) {
+        let count = &self.pins[usize::from(role)];
+        count.set(count.get() - 1);
+    }
+
+    /// Marks a slot dropped.
+    pub(crate) fn defer(&self, slot: u64) {
+        self.dropped.store(self.dropped() | slot, Ordering::Relaxed);
+        self.newer.set(self.newer.get() | slot);
+    }
+
+    /// Hides and returns the dropped slots that no walk can look at any more.
+    ///
+    /// Walks that were inside when a slot was dropped count under either role. When those of the role that is not current
+    /// have left, the roles change: newcomers, who do not see the slot, then count under the other, and only those who may
+    /// see it are waited for. So walks that overlap without end do not put a destruction off for ever.
+    pub(crate) fn settle(&self) -> u64 {
+        let mut due = 0;
+        loop {
+            let current = self.current.get();
+            if self.pins[usize::from(1 - current)].get() != 0 {
+                break;
+            }
+            due |= self.dropped() & !self.newer.get() & !due;
+            if self.newer.get() == 0 {
+                break;
+            }
+            self.newer.set(0);
+            self.current.set(1 - current);
+        }
+        self.dropped.store(self.dropped() & !due, Ordering::Relaxed);
+        self.hidden.set(self.hidden.get() | due);
+        due
+    }
+}
+
+/// A chunk's place in one list.
+#[derive(Default)]
+pub(crate) struct Links {
+    next: Cell<Option<NonNull<Header>>>,
+    previous: Cell<Option<NonNull<Header>>>,
+}
+
+/// Which of a chunk's links a list uses.
+pub(crate) trait Linked {
+    fn links(header: &Header) -> &Links;
+}
+
+/// All chunks of a shard, newest first.
+pub(crate) enum All {}
+/// The chunks that have free slots by the bitmaps.
+pub(crate) enum WithFree {}
+
+impl Linked for All {
+    fn links(header: &Header) -> &Links {
+        &header.all
+    }
+}
+
+impl Linked for WithFree {
+    fn links(header: &Header) -> &Links {
+        &header.with_free
+    }
+}
+
+/// A doubly linked list through the chunks' own memory.
+///
+/// What it gives out borrows the list: chunks leave it, and then die, only through `&mut`.
+pub(crate) struct List<K> {
+    head: Option<NonNull<Header>>,
+    kind: PhantomData<K>,
+}
+
+impl<K: Linked> List<K> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            head: None,
+            kind: PhantomData,
+        }
+    }
+
+    /// The first chunk.
+    pub(crate) fn first(&self) -> Option<&Header> {
+        // SAFETY: linked-is-live.
+        self.head.map(|head| unsafe { head.as_ref() })
+    }
+
+    /// The chunk behind one that is in the list.
+    pub(crate) fn after(&self, header: &Header) -> Option<&Header> {
+        // SAFETY: linked-is-live.
+        K::links(header)
+            .next
+            .get()
+            .map(|next| unsafe { next.as_ref() })
+    }
+
+    /// The chunks from `first` on, which is in the list.
+    pub(crate) fn iter_from<'a>(
+        &'a self,
+        first: Option<&'a Header>,
+    ) -> impl Iterator<Item = &'a Header> {
+        std::iter::successors(first, |header| self.after(header))
+    }
+
+    /// The chunks.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Header> {
+        self.iter_from(self.first())
+    }
+
+    /// Puts a chunk in front.
+    ///
+    /// # Safety
+    ///
+    /// The chunk is alive until it is removed, and not in such a list.
+    pub(crate) unsafe fn push(&mut self, header: NonNull<Header>) {
+        // SAFETY: the caller keeps the chunk alive.
+        let links = K::links(unsafe { header.as_ref() });
+        links.previous.set(None);
+        links.next.set(self.head);
+        if let Some(head) = self.first() {
+            K::links(head).previous.set(Some(header));
+        }
+        self.head = Some(header);
+    }
+
+    /// Takes a chunk out.
+    ///
+    /// # Safety
+    ///
+    /// The chunk is in this list.
+    pub(crate) unsafe fn remove(&mut self, header: NonNull<Header>) {
+        // SAFETY: linked-is-live.
+        let links = K::links(unsafe { header.as_ref() });
+        let (next, previous) = (links.next.take(), links.previous.take());
+        if let Some(next) = next {
+            // SAFETY: linked-is-live.
+            K::links(unsafe { next.as_ref() }).previous.set(previous);
+        }
+        match previous {
+            // SAFETY: linked-is-live.
+            Some(previous) => K::links(unsafe { previous.as_ref() }).next.set(next),
+            None => self.head = next,
+        }
+    }
+}
+
+/// A region whose chunks have been laid out and are not in a shard yet. Dropping it frees it.
+pub(crate) struct NewRegion {
+    memory: Region,
+    layout: RegionLayout,
+}
+
+impl NewRegion {
+    /// Allocates a region and writes its headers and groups. No lock may be held.
+    ///
+    /// `owner` is the shard it is for, `pool` the pool's number.
+    pub(crate) fn try_new(
+        slots: SlotLayout,
+        layout: RegionLayout,
+        owner: NonNull<()>,
+        pool: u64,
+    ) -> Result<Self, Layout> {
+        let memory = Region::try_new(layout.memory)?;
+        let base = memory.base();
+        let first = header_at(base, base.addr().get());
+        for index in 0..layout.chunks {
+            let chunk = base.addr().get() + index * CHUNK;
+            let total = layout.slots_of(index);
+            let header = header_at(base, chunk);
+            // SAFETY: `SlotLayout::region` made room for the header and its groups in every chunk.
+            let groups = unsafe { header.add(1) }.cast::<Group>();
+            for group in 0..total.div_ceil(GROUP) {
+                // SAFETY: as above.
+                let place = unsafe { groups.add(group) };
+                // SAFETY: as above; nobody else knows this memory yet.
+                unsafe { place.write(Group::default()) };
+            }
+            let slot_0 = chunk + slots.slots_offset(total);
+            let made = Header {
+                owner,
+                pool,
+                first: base.map_addr(|_| slot_0.try_into().expect("no slot lies at address zero")),
+                stride: slots.stride(),
+                reciprocal: reciprocal(slots.stride()),
+                total: total as u32,
+                used: Cell::new(0),
+                opened: Cell::new(0),
+                free: Cell::new(0),
+                hint: Cell::new(0),
+                groups,
+                all: Links::default(),
+                with_free: Links::default(),
+                region: first,
+                region_size: layout.memory.size(),
+                region_chunks: layout.chunks as u16,
+                region_idle: Cell::new(layout.chunks as u16),
+            };
+            // SAFETY: as above.
+            unsafe { header.write(made) };
+        }
+        Ok(Self { memory, layout })
+    }
+
+    /// Slots of the region, all of them unopened.
+    pub(crate) fn slots(&self) -> usize {
+        self.layout.slots
+    }
+
+    /// Chunks of the region.
+    pub(crate) fn chunks(&self) -> usize {
+        self.layout.chunks
+    }
+
+    /// Bytes of the region.
+    pub(crate) fn bytes(&self) -> usize {
+        self.memory.size()
+    }
+
+    /// The chunk at `index`.
+    pub(crate) fn chunk(&self, index: usize) -> NonNull<Header> {
+        assert!(
+            index < self.layout.chunks,
+            "a region has {} chunks",
+            self.layout.chunks
+        );
+        let base = self.memory.base();
+        header_at(base, base.addr().get() + index * CHUNK)
+    }
+
+    /// Gives the region to a shard, which has its chunks.
+    pub(crate) fn into_shard(self) {
+        self.memory.into_raw();
+    }
+}
+
+/// Regions that have left their shard, linked through their first chunks. Dropping it frees them; no lock may be held.
+#[must_use = "regions are to be freed after unlocking"]
+pub(crate) struct Detached {
+    head: Option<NonNull<Header>>,
+    /// Slots that were opened in them.
+    pub(crate) slots: usize,
+    /// How many regions: each returns a claim.
+    pub(crate) regions: usize,
+    /// Their size in bytes.
+    pub(crate) bytes: usize,
+}
+
+impl Detached {
+    pub(crate) const fn none() -> Self {
+        Self {
+            head: None,
+            slots: 0,
+            regions: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Adds a region by its first chunk.
+    ///
+    /// # Safety
+    ///
+    /// Its chunks are in no list, all their slots are free, and nothing points to them any more.
+    pub(crate) unsafe fn push(&mut self, first: NonNull<Header>, slots: usize) {
+        // SAFETY: the caller gives the region up, alive.
+        let header = unsafe { first.as_ref() };
+        header.all.next.set(self.head);
+        self.head = Some(first);
+        self.slots += slots;
+        self.regions += 1;
+        self.bytes += header.region_size;
+    }
+}
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        while let Some(first) = self.head {
+            // SAFETY: `push` was given a region that is alive and ours.
+            let header = unsafe { first.as_ref() };
+            self.head = header.all.next.get();
+            let layout = Layout::from_size_align(header.region_size, CHUNK);
+            let layout = layout.expect("own-layout: it was allocated with this");
+            // SAFETY: own-layout: `base` has the region's address and provenance; each region is pushed once.
+            drop(unsafe { Region::from_raw(header.base(), layout) });
+        }
+    }
+}

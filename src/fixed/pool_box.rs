@@ -1,0 +1,371 @@
+#![expect(unsafe_code, reason = "owns an object in a slot, and lends it")]
+//! [`PoolBox`], the handle: a lease with an object in its slot.
+
+mod traits;
+
+use std::marker::PhantomData;
+use std::mem::{self, ManuallyDrop};
+use std::ops::{Deref, DerefMut};
+use std::pin::Pin;
+use std::ptr::NonNull;
+
+use super::layout::Slot;
+use super::retire::{Release, retire};
+use super::shard::{Acquired, acquire, lock_shard_of, shard_of};
+use super::slots::Lease;
+use super::store::Store;
+use crate::access::{Access, Keyed, Shared, ThroughHandle, ThroughPool, Unique};
+use crate::error::{PoolError, Rejected};
+use crate::sync::{Lock, Locked};
+
+/// The owner of one object in a [`FixedPool`](crate::FixedPool): dropping it destroys the object and frees its slot.
+///
+/// A handle is one word, and so is an `Option` of it. It may outlive its pool. `A` says who reaches the object: through a
+/// [`Shared`] handle you get `&T`, through a [`Unique`] one also `&mut T`, and a [`Keyed`] handle is only a key for the
+/// pool's own methods ([`get`](crate::generic::FixedPool::get), [`get_mut`](crate::generic::FixedPool::get_mut)).
+///
+/// What is not a trait is an associated function, as with [`Box`], so that it cannot hide a method of `T`: call
+/// `PoolBox::into_inner(handle)`, not `handle.into_inner()`.
+///
+/// ```
+/// use mem_pool::{FixedPool, PoolBox};
+///
+/// let pool = FixedPool::<String>::unique();
+/// let mut name = pool.alloc(String::from("pool"));
+/// name.push_str("ed");
+/// assert_eq!(*name, "pooled");
+/// let text: String = PoolBox::into_inner(name);
+/// assert_eq!((text.len(), pool.len()), (6, 0));
+/// ```
+///
+/// # Coming from `Box`
+///
+/// Writing through a handle of a pool made with [`FixedPool::new`](crate::generic::FixedPool::new) does not compile,
+/// because the pool may be showing the same object to a walk:
+///
+/// ```compile_fail,E0594
+/// use mem_pool::FixedPool;
+///
+/// struct Point { x: i32 }
+/// let pool = FixedPool::new();
+/// let mut a = pool.alloc(Point { x: 1 });
+/// a.x = 3;
+/// // error[E0594]: cannot assign to data in dereference of `PoolBox<Point>`
+/// //   = help: trait `DerefMut` is required to modify through a dereference,
+/// //           but it is not implemented for `PoolBox<Point>`
+/// ```
+///
+/// Write one of these instead:
+///
+/// ```
+/// use std::cell::Cell;
+/// use mem_pool::FixedPool;
+///
+/// struct Point { x: i32 }
+///
+/// // The handle alone needs the object: a unique pool.
+/// let pool = FixedPool::unique();
+/// let mut a = pool.alloc(Point { x: 1 });
+/// a.x = 3;
+///
+/// // The pool alone needs it, as entity storage does: a keyed pool.
+/// let mut pool = FixedPool::keyed();
+/// let a = pool.alloc(Point { x: 1 });
+/// pool.at_mut(&a).x = 3;
+///
+/// // Both need it: change it through a `Cell`, an atomic or a `Mutex`.
+/// struct Spot { x: Cell<i32> }
+/// let pool = FixedPool::new();
+/// let a = pool.alloc(Spot { x: Cell::new(1) });
+/// a.x.set(3);
+/// pool.for_each(|spot| assert_eq!(spot.x.get(), 3));
+/// ```
+///
+/// # Leaks
+///
+/// `mem::forget` of a handle leaks the object, its slot and the region around it, and nothing else happens; so does a cycle
+/// of objects that own each other's handles.
+///
+/// # Invariants
+///
+/// *owns-lease*: `object` is in a slot of a pool with access `A` and lock `L`, initialised, and this value has the slot's
+/// lease. The pointer has the provenance of the whole region.
+pub struct PoolBox<T: ?Sized, A: Access = Shared, L: Lock = Locked> {
+    object: NonNull<T>,
+    marker: PhantomData<(A, L, PhantomData<T>)>,
+}
+
+// SAFETY: whoever has a shared handle can get `&T`, as can the pool on another thread: the bounds of `Arc<T>`.
+unsafe impl<T: ?Sized + Send + Sync, L: Lock + Send + Sync> Send for PoolBox<T, Shared, L> {}
+// SAFETY: as above.
+unsafe impl<T: ?Sized + Send + Sync, L: Lock + Send + Sync> Sync for PoolBox<T, Shared, L> {}
+// SAFETY: a unique handle is the only way to its object: the bounds of `Box<T>`.
+unsafe impl<T: ?Sized + Send, L: Lock + Send + Sync> Send for PoolBox<T, Unique, L> {}
+// SAFETY: as above.
+unsafe impl<T: ?Sized + Sync, L: Lock + Send + Sync> Sync for PoolBox<T, Unique, L> {}
+// SAFETY: a keyed handle gives nothing; dropping it elsewhere may destroy the object there.
+unsafe impl<T: ?Sized + Send, L: Lock + Send + Sync> Send for PoolBox<T, Keyed, L> {}
+// SAFETY: through `&handle` of a keyed pool nothing touches the object.
+unsafe impl<T: ?Sized, L: Lock + Send + Sync> Sync for PoolBox<T, Keyed, L> {}
+
+/// Handles are pointers: moving one does not move its object.
+impl<T: ?Sized, A: Access, L: Lock> Unpin for PoolBox<T, A, L> {}
+
+impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
+    /// Moves a value into a slot of the store.
+    #[inline]
+    pub(crate) fn try_new_in(store: &Store<T, A, L>, value: T) -> Result<Self, Rejected<T>> {
+        match store.acquire() {
+            Ok(acquired) => Ok(Self::fill(acquired, value)),
+            Err(error) => Err(Rejected::new(value, error)),
+        }
+    }
+
+    /// Moves a value into a slot that was just taken.
+    #[inline]
+    fn fill(acquired: Acquired<'_, L>, value: T) -> Self {
+        let Acquired { mut slots, lease } = acquired;
+        slots.count_made();
+        let slot = lease.into_slot().cast::<Slot<T, A>>();
+        if A::THROUGH_POOL {
+            // Walks take the slot for an object as soon as it is unlocked.
+            // SAFETY: one-lease: the slot is ours alone, and has the layout of a `Slot<T, A>` (typed).
+            unsafe { slot.write(Slot::new(value)) };
+            drop(slots);
+        } else {
+            drop(slots);
+            // SAFETY: as above.
+            unsafe { slot.write(Slot::new(value)) };
+        }
+        Self {
+            object: slot.cast(),
+            marker: PhantomData,
+        }
+    }
+
+    /// The handle of an object that was just written.
+    ///
+    /// # Safety
+    ///
+    /// The slot is one of a pool with objects `T`, access `A` and lock `L`, holds an object, and is not hidden.
+    pub(crate) unsafe fn from_lease(lease: Lease) -> Self {
+        Self {
+            object: lease.into_slot().cast(),
+            marker: PhantomData,
+        }
+    }
+
+    /// Moves the object out, or gives the handle back while the object is being visited or held.
+    ///
+    /// "Visited" is decided by the group of (at most 64) neighbours that a walk is inside of.
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    /// use mem_pool::{FixedPool, PoolBox};
+    ///
+    /// let pool = FixedPool::new();
+    /// let handle = RefCell::new(Some(pool.alloc(7)));
+    /// pool.for_each(|_| {
+    ///     let busy = handle.take().unwrap();
+    ///     handle.replace(PoolBox::try_into_inner(busy).err());
+    /// });
+    /// assert_eq!(PoolBox::try_into_inner(handle.take().unwrap()), Ok(7));
+    /// ```
+    pub fn try_into_inner(this: Self) -> Result<T, Self>
+    where
+        A: ThroughPool,
+    {
+        let lease = this.into_lease();
+        // SAFETY: owns-lease: the pool has lock `L`, and the lease is kept until `release`.
+        let mut slots = unsafe { lock_shard_of::<L>(&lease) };
+        if slots.is_pinned(&lease) || slots.shard().shards().common().is_held() {
+            drop(slots);
+            // SAFETY: nothing was changed since `into_lease`.
+            return Err(unsafe { Self::from_lease(lease) });
+        }
+        slots.count_dropped();
+        slots.hide(&lease);
+        drop(slots);
+        let slot = lease.into_slot();
+        // SAFETY: owns-lease; hidden while nobody looked, so nobody has a reference. Read once: the slot is freed next.
+        let object = unsafe { slot.cast::<T>().read() };
+        // SAFETY: the lease was given up two lines above.
+        drop(Release::<L>::hidden(unsafe { Lease::from_slot(slot) }));
+        Ok(object)
+    }
+
+    /// The lease, with the object still in the slot.
+    fn into_lease(self) -> Lease {
+        let object = ManuallyDrop::new(self).object;
+        // SAFETY: owns-lease: this handle had it, and does not run its drop.
+        unsafe { Lease::from_slot(object.cast()) }
+    }
+}
+
+impl<T, L: Lock> PoolBox<T, Unique, L> {
+    /// Moves the object out and frees its slot. O(1).
+    pub fn into_inner(this: Self) -> T {
+        let slot = this.into_lease().into_slot();
+        // SAFETY: owns-lease: initialised, and the handle was its only way. Read once: the slot is freed next.
+        let object = unsafe { slot.cast::<T>().read() };
+        // SAFETY: the lease was given up above.
+        drop(Release::<L>::emptied(unsafe { Lease::from_slot(slot) }));
+        object
+    }
+}
+
+impl<T: ?Sized, A: Access, L: Lock> PoolBox<T, A, L> {
+    /// The object's address: the same for the handle's whole life.
+    ///
+    /// Reading through the pointer is up to the same rules as reaching the object: in a `Keyed` or `Shared` pool a walk may
+    /// have a reference to it.
+    pub fn as_ptr(this: &Self) -> *const T {
+        this.object.as_ptr()
+    }
+
+    /// Gives up the handle for a raw pointer. Without [`from_raw`](Self::from_raw) the object leaks.
+    ///
+    /// ```
+    /// use mem_pool::{FixedPool, PoolBox};
+    ///
+    /// let pool = FixedPool::new();
+    /// let raw = PoolBox::into_raw(pool.alloc(5));
+    /// // SAFETY: `raw` came from `into_raw` of a handle of this very type, and is used once.
+    /// let again = unsafe { PoolBox::<i32>::from_raw(raw) };
+    /// assert_eq!(*again, 5);
+    /// ```
+    pub fn into_raw(this: Self) -> NonNull<T> {
+        ManuallyDrop::new(this).object
+    }
+
+    /// Makes a handle of a raw pointer again.
+    ///
+    /// # Safety
+    ///
+    /// - The pointer came from [`into_raw`](Self::into_raw) of a handle with the same `T` (or one whose object was unsized to
+    ///   this `T`), `A` and `L`. A pointer made from a reference to the object will not do: its provenance does not reach the
+    ///   chunk's header.
+    /// - It is used once.
+    pub unsafe fn from_raw(object: NonNull<T>) -> Self {
+        Self {
+            object,
+            marker: PhantomData,
+        }
+    }
+
+    /// Pins the object: it never moves, and its slot is not used again before it was dropped.
+    pub fn into_pin(this: Self) -> Pin<Self>
+    where
+        A: ThroughHandle,
+    {
+        // SAFETY: the object stays at its address until it is destroyed: only the handle's owner could move it out, with
+        // functions that take the handle itself. Both `Deref`s are this file's and move nothing.
+        unsafe { Pin::new_unchecked(this) }
+    }
+
+    /// The header's number of the pool.
+    pub(crate) fn pool_number(&self) -> u64 {
+        self.with_lease(|lease| lease.header().pool())
+    }
+
+    /// The object; how it may be used is the caller's business.
+    pub(crate) fn object(&self) -> NonNull<T> {
+        self.object
+    }
+
+    /// Lends the lease.
+    fn with_lease<R>(&self, f: impl FnOnce(&Lease) -> R) -> R {
+        // SAFETY: owns-lease: it is ours; it is only lent here, and forgotten without an effect.
+        f(&unsafe { Lease::from_slot(self.object.cast()) })
+    }
+}
+
+impl<T: ?Sized, L: Lock> PoolBox<T, Shared, L> {
+    /// Leaks the object: it stays where it is for ever, and the pool goes on showing it to walks.
+    ///
+    /// The slot and the region around it leak, too, even when the pool is dropped.
+    pub fn leak<'a>(this: Self) -> &'a T
+    where
+        T: 'a,
+    {
+        let object = Self::into_raw(this);
+        // SAFETY: owns-lease, never given back: the object is there for ever. The pool gives `&T` at most.
+        unsafe { object.as_ref() }
+    }
+}
+
+impl<T: ?Sized, L: Lock> PoolBox<T, Unique, L> {
+    /// Leaks the object: it stays where it is for ever.
+    ///
+    /// The slot and the region around it leak, too, even when the pool is dropped.
+    pub fn leak<'a>(this: Self) -> &'a mut T
+    where
+        T: 'a,
+    {
+        let mut object = Self::into_raw(this);
+        // SAFETY: owns-lease, never given back: the object is there for ever, and this was the only way to it.
+        unsafe { object.as_mut() }
+    }
+}
+
+impl<T: ?Sized, A: Access, L: Lock> Drop for PoolBox<T, A, L> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: owns-lease; this handle is not used again.
+        unsafe { retire::<T, A, L>(self.object) }
+    }
+}
+
+impl<T: ?Sized, A: ThroughHandle, L: Lock> Deref for PoolBox<T, A, L> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: valid: owns-lease. Aliasing: a shared pool gives `&T` at most, a unique one nothing, and `&mut T` is only
+        // to be had through `&mut` of a unique handle.
+        unsafe { self.object.as_ref() }
+    }
+}
+
+impl<T: ?Sized, L: Lock> DerefMut for PoolBox<T, Unique, L> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: valid: owns-lease. Aliasing: the handle is the only way to its object, and is borrowed uniquely.
+        unsafe { self.object.as_mut() }
+    }
+}
+
+/// Clones the object into the handle's own shard: the pool may be gone.
+///
+/// # Panics
+///
+/// If the pool's limit is reached or memory is out.
+impl<T: Clone, L: Lock> Clone for PoolBox<T, Unique, L> {
+    fn clone(&self) -> Self {
+        let object = T::clone(self);
+        self.with_lease(|lease| {
+            // SAFETY: owns-lease: the handle's region keeps the shard alive, and is borrowed.
+            let shard = unsafe { shard_of::<L>(lease).as_ref() };
+            match acquire(shard.shards(), shard.index()) {
+                Ok(acquired) => Self::fill(acquired, object),
+                Err(error) => refuse(&error),
+            }
+        })
+    }
+
+    fn clone_from(&mut self, source: &Self) {
+        T::clone_from(self, source);
+    }
+}
+
+/// What becomes of an `alloc` that cannot be refused politely.
+#[cold]
+pub(crate) fn refuse(error: &PoolError) -> ! {
+    match error {
+        PoolError::OutOfMemory { layout } => std::alloc::handle_alloc_error(*layout),
+        error => panic!("{error}"),
+    }
+}
+
+const _: () = assert!(size_of::<Option<PoolBox<u8>>>() == size_of::<usize>());
+const _: () = assert!(mem::align_of::<PoolBox<u8>>() == mem::align_of::<usize>());

@@ -1,0 +1,540 @@
+#![expect(unsafe_code, reason = "reaches a shard from a slot's header")]
+//! Slots behind locks: how a pool's shards grow, help each other out at the limit, and give memory back.
+
+use std::alloc::Layout;
+use std::ptr::NonNull;
+
+use super::header::{Detached, NewRegion};
+use super::layout::SlotLayout;
+use super::slots::{Idle, Lease, Slots};
+use crate::chunk::Region;
+use crate::error::PoolError;
+use crate::sync::{AtomicUsize, Claim, Core, Guard, Lock, Ordering, Shard, Shards};
+
+/// What a builder decides.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Config {
+    /// Slots of each growth step; geometric growth if there is none.
+    pub(crate) growth: Option<usize>,
+    /// The most slots of the whole pool.
+    pub(crate) limit: usize,
+    /// The most wholly free chunks of the whole pool; as many as there are if there is none.
+    pub(crate) keep_empty: Option<usize>,
+}
+
+impl Config {
+    pub(crate) const DEFAULT: Self = Self {
+        growth: None,
+        limit: usize::MAX,
+        keep_empty: None,
+    };
+
+    /// What is wrong with it.
+    pub(crate) const fn fault(&self) -> Option<&'static str> {
+        if let Some(0) = self.growth {
+            return Some("growth must be at least 1 slot");
+        }
+        if self.limit == 0 {
+            return Some("limit must be at least 1 slot");
+        }
+        None
+    }
+}
+
+/// What all shards of a pool have in common.
+#[derive(Debug)]
+pub(crate) struct Common {
+    /// Never given twice, unlike an address.
+    number: u64,
+    slots: SlotLayout,
+    config: Config,
+    /// Opened slots of all shards, and those just being added.
+    capacity: AtomicUsize,
+    /// Wholly free chunks of all shards: kept only where `keep_empty` is set.
+    idle: AtomicUsize,
+    /// How many holds there are.
+    holds: AtomicUsize,
+}
+
+impl Common {
+    pub(crate) fn new(slots: SlotLayout, config: Config) -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        let zero = || AtomicUsize::new(0);
+        Self {
+            number: NEXT.fetch_add(1, Ordering::Relaxed) as u64,
+            slots,
+            config,
+            capacity: zero(),
+            idle: zero(),
+            holds: zero(),
+        }
+    }
+
+    /// The pool's number.
+    #[inline]
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Slots of all shards.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity.load(Ordering::Relaxed)
+    }
+
+    /// Whether the pool is held; read under a shard's lock, so that a hold opened before is seen.
+    #[inline]
+    pub(crate) fn is_held(&self) -> bool {
+        self.holds.load(Ordering::Acquire) != 0
+    }
+
+    /// Adds up to `wanted` slots to the capacity; returns how many the limit allows.
+    fn grant(&self, wanted: usize) -> usize {
+        let mut granted = 0;
+        let _ = self
+            .capacity
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |capacity| {
+                granted = wanted.min(self.config.limit - capacity);
+                Some(capacity + granted)
+            });
+        granted
+    }
+
+    fn revoke(&self, slots: usize) {
+        self.capacity.fetch_sub(slots, Ordering::Relaxed);
+    }
+
+    /// Follows a change of a counted shard's wholly free chunks.
+    fn follow_idle(&self, before: usize, after: usize) {
+        self.idle
+            .fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
+    }
+}
+
+/// What a slot shard keeps beside its lock.
+#[derive(Debug, Default)]
+pub(crate) struct Open {
+    /// Drops that began without the lock, of objects that [`Slots::live`] still counts.
+    dropped: AtomicUsize,
+}
+
+impl Core for Slots {
+    type Common = Common;
+    type Open = Open;
+
+    fn new(common: &Common) -> Self {
+        Slots::new(common.config.keep_empty.is_some())
+    }
+}
+
+pub(crate) type SlotShards<L> = Shards<L, Slots>;
+pub(crate) type SlotShard<L> = Shard<L, Slots>;
+pub(crate) type SlotGuard<'a, L> = Guard<'a, L, Slots>;
+
+/// A leased slot and the lock of its shard.
+pub(crate) struct Acquired<'a, L: Lock> {
+    pub(crate) slots: SlotGuard<'a, L>,
+    pub(crate) lease: Lease,
+}
+
+/// Takes a slot: from the shard at `home`, which grows if need be, else from any other.
+#[inline]
+pub(crate) fn acquire<L: Lock>(
+    shards: &SlotShards<L>,
+    home: usize,
+) -> Result<Acquired<'_, L>, PoolError> {
+    if let Some(shard) = shards.get(home) {
+        if let Some(acquired) = take(shard) {
+            return Ok(acquired);
+        }
+    }
+    acquire_slow(shards, home)
+}
+
+/// Takes a free slot of a shard.
+#[inline]
+fn take<L: Lock>(shard: &SlotShard<L>) -> Option<Acquired<'_, L>> {
+    let mut slots = shard.lock();
+    let lease = take_locked(&mut slots, shard.shards().common())?;
+    Some(Acquired { slots, lease })
+}
+
+#[inline]
+fn take_locked(slots: &mut Slots, common: &Common) -> Option<Lease> {
+    let before = slots.idle();
+    let lease = slots.take();
+    if slots.is_counted() {
+        common.follow_idle(before, slots.idle());
+    }
+    lease
+}
+
+#[cold]
+fn acquire_slow<L: Lock>(
+    shards: &SlotShards<L>,
+    home: usize,
+) -> Result<Acquired<'_, L>, PoolError> {
+    loop {
+        let grown = match shards.get_or_try_make(home) {
+            Ok(shard) => grow_by_a_step(shard),
+            Err(layout) => Err(PoolError::OutOfMemory { layout }),
+        };
+        let error = match grown {
+            Ok(true) => match shards.get(home).and_then(take) {
+                Some(acquired) => return Ok(acquired),
+                None => continue, // another thread was faster
+            },
+            Ok(false) => None,
+            Err(error) => Some(error),
+        };
+        if let Some(acquired) = take_anywhere(shards) {
+            return Ok(acquired);
+        }
+        match take_with_all_locks(shards) {
+            Verdict::Taken(acquired) => return Ok(acquired),
+            Verdict::NoneFree(limit) => return Err(error.unwrap_or(limit)),
+            Verdict::MayGrow => {
+                if let Some(error) = error {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+fn take_anywhere<L: Lock>(shards: &SlotShards<L>) -> Option<Acquired<'_, L>> {
+    shards.iter().find_map(take)
+}
+
+/// What the pool as a whole can do.
+enum Verdict<'a, L: Lock> {
+    /// A slot was free.
+    Taken(Acquired<'a, L>),
+    /// None is free and none may be added.
+    NoneFree(PoolError),
+    /// None is free, but the limit is not reached.
+    MayGrow,
+}
+
+/// Looks at all shards at one moment: only so can it be said that no slot is free.
+fn take_with_all_locks<L: Lock>(shards: &SlotShards<L>) -> Verdict<'_, L> {
+    let common = shards.common();
+    let limit = common.config.limit;
+    let mut locked = shards.lock_all();
+    let mut deferred = 0;
+    for index in 0..shards.count() {
+        let Some(slots) = locked.core(index) else {
+            continue;
+        };
+        deferred += slots.deferred();
+        if let Some(lease) = take_locked(slots, common) {
+            return Verdict::Taken(Acquired {
+                slots: locked.keep(index),
+                lease,
+            });
+        }
+    }
+    if common.capacity() < limit {
+        Verdict::MayGrow
+    } else {
+        Verdict::NoneFree(PoolError::LimitReached { limit, deferred })
+    }
+}
+
+/// Adds the slots of one growth step to a shard; `false` when the limit leaves none.
+fn grow_by_a_step<L: Lock>(shard: &SlotShard<L>) -> Result<bool, PoolError> {
+    let common = shard.shards().common();
+    let wanted = {
+        let slots = shard.lock();
+        match (common.config.growth, slots.unopened()) {
+            (Some(growth), _) => growth,
+            (None, 0) => common.slots.geometric(slots.reserved_bytes()),
+            (None, unopened) => unopened,
+        }
+    };
+    let granted = common.grant(wanted);
+    if granted == 0 {
+        return Ok(false);
+    }
+    grow(shard, granted)?;
+    Ok(true)
+}
+
+/// Adds slots that were granted to a shard: all of them, or none.
+fn grow<L: Lock>(shard: &SlotShard<L>, granted: usize) -> Result<(), PoolError> {
+    let mut fresh = Fresh {
+        shard,
+        regions: Vec::new(),
+        slots: 0,
+    };
+    if let Err(error) = fresh.probe(granted) {
+        shard.shards().common().revoke(granted);
+        return Err(error);
+    }
+    loop {
+        let (missing, reserved) = {
+            let mut slots = shard.lock();
+            let have = slots.unopened() + fresh.slots;
+            if have >= granted {
+                fresh.open(&mut slots, granted);
+                return Ok(()); // unlocks before what is left of `fresh` is freed
+            }
+            (granted - have, slots.reserved_bytes())
+        };
+        if let Err(error) = fresh.add(missing, reserved) {
+            shard.shards().common().revoke(granted);
+            return Err(error);
+        }
+    }
+}
+
+/// Regions allocated for a shard that are not part of it yet.
+struct Fresh<'a, L: Lock> {
+    shard: &'a SlotShard<L>,
+    regions: Vec<NewRegion>,
+    slots: usize,
+}
+
+impl<L: Lock> Fresh<'_, L> {
+    /// Asks the allocator for the memory of `slots` slots in one piece and gives it back: region by region, a request
+    /// beyond all reason would eat up the machine before it failed.
+    fn probe(&self, slots: usize) -> Result<(), PoolError> {
+        let layout = self.shard.shards().common().slots;
+        if slots <= layout.most_per_region() {
+            return Ok(());
+        }
+        let memory = layout.at_least(slots).ok_or_else(|| self.too_many(slots))?;
+        Region::try_new(memory)
+            .map(drop)
+            .map_err(|layout| PoolError::OutOfMemory { layout })
+    }
+
+    fn too_many(&self, requested: usize) -> PoolError {
+        let most = isize::MAX as usize / self.shard.shards().common().slots.stride();
+        PoolError::SizeOverflow {
+            requested,
+            most,
+            unit: "slots",
+        }
+    }
+
+    /// Allocates a region towards `missing` slots. No lock is held.
+    fn add(&mut self, missing: usize, reserved: usize) -> Result<(), PoolError> {
+        let common = self.shard.shards().common();
+        let region = common
+            .slots
+            .region(self.next_slots(missing, reserved))
+            .ok_or_else(|| self.too_many(missing))?;
+        let entry = Layout::new::<NewRegion>();
+        self.regions
+            .try_reserve(1)
+            .map_err(|_| PoolError::OutOfMemory { layout: entry })?;
+        let owner = NonNull::from(self.shard).cast();
+        let region = NewRegion::try_new(common.slots, region, owner, common.number)
+            .map_err(|layout| PoolError::OutOfMemory { layout })?;
+        self.slots += region.slots();
+        self.regions.push(region);
+        Ok(())
+    }
+
+    /// How many slots the next region gets: what is missing, and more if later steps can use it.
+    fn next_slots(&self, missing: usize, reserved: usize) -> usize {
+        let common = self.shard.shards().common();
+        let usable = missing.saturating_add(common.config.limit - common.capacity());
+        let wanted = common
+            .slots
+            .geometric(reserved)
+            .clamp(missing, missing.max(usable));
+        match common.config.keep_empty {
+            None => wanted.min(common.slots.most_per_region()),
+            Some(_) => wanted.min(common.slots.per_chunk()), // so that each chunk can go back alone
+        }
+    }
+
+    /// Opens `count` slots, the shard's unopened ones first. Regions that turn out not to be needed stay.
+    fn open(&mut self, slots: &mut Slots, count: usize) {
+        let common = self.shard.shards().common();
+        let before = slots.idle();
+        let first = count.min(slots.unopened());
+        slots.open(first);
+        let mut left = count - first;
+        while left > 0 {
+            let region = self
+                .regions
+                .pop()
+                .expect("there are as many slots as are opened");
+            let here = left.min(region.slots());
+            slots.attach(region);
+            self.shard.shards().claim().into_owner();
+            slots.open(here);
+            left -= here;
+        }
+        if slots.is_counted() {
+            common.follow_idle(before, slots.idle());
+        }
+    }
+}
+
+/// Makes sure that the shard at `home`, or at the limit the whole pool, has `count` free slots.
+pub(crate) fn reserve<L: Lock>(
+    shards: &SlotShards<L>,
+    home: usize,
+    count: usize,
+) -> Result<(), PoolError> {
+    let shard = shards
+        .get_or_try_make(home)
+        .map_err(|layout| PoolError::OutOfMemory { layout })?;
+    let common = shards.common();
+    let missing = count.saturating_sub(shard.lock().free());
+    let steps = match common.config.growth {
+        Some(growth) => missing.div_ceil(growth).saturating_mul(growth),
+        None => missing,
+    };
+    if missing == 0 {
+        return Ok(());
+    }
+    let granted = common.grant(steps);
+    if granted < missing {
+        let free: usize = shards.iter().map(|shard| shard.lock().free()).sum();
+        if free + granted < count {
+            common.revoke(granted);
+            let (limit, room) = (common.config.limit, free + granted);
+            return Err(PoolError::ReserveBeyondLimit {
+                requested: count,
+                room,
+                limit,
+            });
+        }
+    }
+    if granted == 0 {
+        Ok(())
+    } else {
+        grow(shard, granted)
+    }
+}
+
+/// The shard of a leased slot.
+#[inline]
+pub(crate) fn shard_of<L: Lock>(lease: &Lease) -> NonNull<SlotShard<L>> {
+    lease.header().owner().cast()
+}
+
+/// Locks the shard of a leased slot.
+///
+/// # Safety
+///
+/// - The slot's pool has lock `L`.
+/// - The guard is dropped before the slot is given up.
+#[inline]
+pub(crate) unsafe fn lock_shard_of<'a, L: Lock>(lease: &Lease) -> SlotGuard<'a, L> {
+    // SAFETY: one-lease: the slot's region is attached and has a claim, so the shard lives until the slot is released under
+    // this very lock. Whoever frees the shard after that has waited for the unlock.
+    unsafe { Shard::lock_raw(shard_of::<L>(lease)) }
+}
+
+/// Counts the drop of an object whose slot is released later.
+///
+/// # Safety
+///
+/// The slot's pool has lock `L`.
+#[inline]
+pub(crate) unsafe fn count_drop_unlocked<L: Lock>(lease: &Lease) {
+    // SAFETY: as in `lock_shard_of`; only an atomic is touched.
+    let open = unsafe { shard_of::<L>(lease).as_ref() }.open();
+    L::add(&open.dropped, 1);
+}
+
+/// Objects of a shard whose drop has not begun.
+pub(crate) fn live<L: Lock>(slots: &SlotGuard<'_, L>) -> usize {
+    // Whatever began to drop was made, under this lock, before.
+    slots
+        .live()
+        .wrapping_sub(slots.shard().open().dropped.load(Ordering::Relaxed))
+}
+
+/// Unlocks; before that, takes the chunk that became idle out of the shard if it is one too many, and frees it after.
+///
+/// Touches nothing of the pool after unlocking, unless it has taken a region's claim.
+#[inline]
+pub(crate) fn finish<L: Lock>(slots: SlotGuard<'_, L>, idle: Option<Idle>) {
+    if let Some(idle) = idle {
+        give_back(slots, idle);
+    }
+}
+
+#[cold]
+fn give_back<L: Lock>(mut slots: SlotGuard<'_, L>, idle: Idle) {
+    let common = slots.shard().shards().common();
+    let closed = slots.is_closed();
+    if !closed {
+        let kept = common.config.keep_empty.unwrap_or(usize::MAX);
+        if common.idle.fetch_add(1, Ordering::Relaxed) < kept {
+            return;
+        }
+    }
+    let (detached, claims) = detach(&mut slots, |slots| slots.detach(idle));
+    drop(slots);
+    drop(detached);
+    drop(claims);
+}
+
+/// Takes regions out of a shard. What is returned is to be dropped after unlocking: the memory, then its claims.
+fn detach<L: Lock>(
+    slots: &mut SlotGuard<'_, L>,
+    which: impl FnOnce(&mut Slots) -> Detached,
+) -> (Detached, Claims<L>) {
+    let before = slots.idle();
+    let detached = which(slots);
+    let shards = slots.shard().shards();
+    let common = shards.common();
+    common.revoke(detached.slots);
+    if slots.is_counted() {
+        common.follow_idle(before, slots.idle());
+    }
+    // SAFETY: each attached region had a claim, given up in `Fresh::open`; detached regions return theirs once.
+    let claim = (detached.regions > 0).then(|| unsafe { Claim::of_owner(shards) });
+    let rest = detached.regions.saturating_sub(1);
+    (detached, Claims { claim, rest })
+}
+
+/// The claims of detached regions.
+struct Claims<L: Lock> {
+    claim: Option<Claim<L, Slots>>,
+    /// How many there are beside `claim`.
+    rest: usize,
+}
+
+impl<L: Lock> Drop for Claims<L> {
+    fn drop(&mut self) {
+        if let Some(claim) = &self.claim {
+            for _ in 0..self.rest {
+                // SAFETY: as in `detach`.
+                drop(unsafe { Claim::of_owner(claim.shards()) });
+            }
+        }
+    }
+}
+
+/// Gives all wholly free regions back to the system, unless the pool is held; returns how many bytes.
+pub(crate) fn shrink<L: Lock>(shards: &SlotShards<L>) -> usize {
+    let give_back = |shard: &SlotShard<L>| {
+        let mut slots = shard.lock();
+        // A hold looks objects up by key without the lock, in chunks that must stay.
+        if shards.common().is_held() {
+            return 0;
+        }
+        let (detached, claims) = detach(&mut slots, Slots::detach_all_idle);
+        drop(slots);
+        let bytes = detached.bytes;
+        drop(detached);
+        drop(claims);
+        bytes
+    };
+    shards.iter().map(give_back).sum()
+}
+
+/// Tells all shards that the pool is gone.
+pub(crate) fn close<L: Lock>(shards: &SlotShards<L>) {
+    for shard in shards.iter() {
+        shard.lock().close();
+    }
+}

@@ -1,0 +1,663 @@
+#![expect(unsafe_code, reason = "hands out slots and links chunks by pointer")]
+//! The core of a slot pool's shard: which slots are free, and which may be looked at.
+//!
+//! ```text
+//!   magazine  [ s7 s3 s9 ──┐ top: last freed, first reused      take pops, release pushes
+//!                ▲ refill  │ flush (half, or all before a walk)
+//!                │         ▼
+//!   chunks    ┌ header │ free 0110… hidden 0000… dropped 0000… │ slots … ┐
+//!             └ header │ free 1111… hidden 0100… dropped 0000… │ slots … ┘
+//! ```
+//!
+//! Taking and releasing touch no bitmap; the bitmaps are exact only after a [`flush`](Slots::flush), which comes before
+//! every look at them. This knows no locks, no policy and no handles.
+
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+
+use super::header::{All, Detached, Group, Header, List, NewRegion, WithFree, header_of};
+use super::layout::GROUP;
+
+/// Free slots kept at hand. A refill brings at most one group, a flush takes half.
+const MAGAZINE: usize = 64;
+
+/// The sole right to one slot.
+///
+/// # Invariants
+///
+/// *one-lease*: a slot has at most one lease, and while it has one its region is attached.
+#[derive(Debug)]
+pub(crate) struct Lease(NonNull<u8>);
+
+impl Lease {
+    /// Takes a lease back that was given up with [`into_slot`](Self::into_slot).
+    ///
+    /// # Safety
+    ///
+    /// The slot's lease was given up, and is taken back once.
+    #[inline]
+    pub(crate) unsafe fn from_slot(slot: NonNull<u8>) -> Self {
+        Self(slot)
+    }
+
+    /// Gives the lease up to whoever has the pointer, which has the provenance of the region.
+    #[inline]
+    pub(crate) fn into_slot(self) -> NonNull<u8> {
+        self.0
+    }
+
+    /// The slot, with the provenance of the region.
+    pub(crate) fn slot(&self) -> NonNull<u8> {
+        self.0
+    }
+
+    /// The header of the slot's chunk.
+    #[inline]
+    pub(crate) fn header(&self) -> &Header {
+        // SAFETY: one-lease: the region is attached while this lease lives.
+        unsafe { header_of(self.0) }
+    }
+
+    /// The group of the slot, and its bit.
+    fn group(&self) -> (&Group, u64) {
+        let header = self.header();
+        header.group_of(header.index_of(self.0))
+    }
+}
+
+/// A stack of free slots.
+struct Magazine {
+    len: usize,
+    slots: [MaybeUninit<NonNull<u8>>; MAGAZINE],
+}
+
+impl Magazine {
+    const fn new() -> Self {
+        Self {
+            len: 0,
+            slots: [MaybeUninit::uninit(); MAGAZINE],
+        }
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<NonNull<u8>> {
+        let len = self.len.checked_sub(1)?;
+        self.len = len;
+        // SAFETY: the first `len` entries are initialised.
+        Some(unsafe { self.slots[len].assume_init() })
+    }
+
+    /// Puts a slot on top, unless the magazine is full.
+    #[inline]
+    fn push(&mut self, slot: NonNull<u8>) -> bool {
+        let Some(entry) = self.slots.get_mut(self.len) else {
+            return false;
+        };
+        entry.write(slot);
+        self.len += 1;
+        true
+    }
+
+    /// The slots, oldest first.
+    fn iter(&self) -> impl Iterator<Item = NonNull<u8>> {
+        // SAFETY: the first `len` entries are initialised.
+        self.slots[..self.len]
+            .iter()
+            .map(|entry| unsafe { entry.assume_init() })
+    }
+
+    /// Forgets the `count` oldest slots.
+    fn forget_oldest(&mut self, count: usize) {
+        self.slots.copy_within(count..self.len, 0);
+        self.len -= count;
+    }
+}
+
+/// A group that a walk is inside of.
+///
+/// # Invariants
+///
+/// *pinned-is-intact*: while a pin lives, its chunk is attached and no object of its `mask` is destroyed.
+#[derive(Debug)]
+pub(crate) struct Pin {
+    header: NonNull<Header>,
+    group: usize,
+    role: u8,
+    mask: u64,
+}
+
+impl Pin {
+    /// The objects that were live when the group was pinned.
+    #[inline]
+    pub(crate) fn mask(&self) -> u64 {
+        self.mask
+    }
+
+    /// The first slot of the group, with the provenance of its region.
+    pub(crate) fn first_slot(&self) -> NonNull<u8> {
+        self.header().slot(self.group * GROUP)
+    }
+
+    /// The group's dropped mark, whoever has the lock.
+    #[inline]
+    pub(crate) fn bits(&self) -> &Group {
+        &self.header().groups()[self.group]
+    }
+
+    #[inline]
+    fn header(&self) -> &Header {
+        // SAFETY: pinned-is-intact.
+        unsafe { self.header.as_ref() }
+    }
+}
+
+/// Dropped objects of one group whose destruction has come, hidden from everyone else: a lease of each.
+///
+/// # Invariants
+///
+/// *due-is-hidden*: every slot of `mask` is hidden, holds an object whose handle is gone, and is named by no other value.
+#[derive(Debug)]
+#[must_use = "the objects are to be destroyed and their slots released"]
+pub(crate) struct Due {
+    header: NonNull<Header>,
+    group: usize,
+    mask: u64,
+}
+
+impl Due {
+    /// Takes out the lowest slot.
+    pub(crate) fn next(&mut self) -> Option<Lease> {
+        if self.mask == 0 {
+            return None;
+        }
+        let index = self.group * GROUP + self.mask.trailing_zeros() as usize;
+        self.mask &= self.mask - 1;
+        // SAFETY: due-is-hidden: the slot is not free, so its region is attached.
+        Some(Lease(unsafe { self.header.as_ref() }.slot(index)))
+    }
+
+    /// Whether no slot is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.mask == 0
+    }
+}
+
+/// What [`Slots::release`] may find out.
+#[derive(Debug)]
+pub(crate) struct Idle(NonNull<Header>);
+
+/// Chunks that have unopened slots: neighbours in one region.
+struct Unopened {
+    header: NonNull<Header>,
+    slots: usize,
+}
+
+/// The slots of one shard.
+///
+/// # Invariants
+///
+/// - *partition*: each opened slot is exactly one of: free by its bitmap, in the magazine, leased, hidden, dropped
+///   (hidden and dropped ones are leased, too); hidden and dropped never overlap.
+/// - *live-is-init*: after a flush, an opened slot that is neither free nor hidden holds an object.
+/// - *linked-is-live*: see [`Header`].
+/// - *listed-iff-free*: `with_free` has exactly the chunks with a free bit.
+/// - *one-unopened*: all unopened slots of the shard lie in the chunks of `unopened`.
+pub(crate) struct Slots {
+    magazine: Magazine,
+    /// Whether every chunk knows how many of its slots are used: what it takes to give chunks back at once.
+    counted: bool,
+    /// Whether the pool is gone: then there is no magazine, and chunks go back with their last handle.
+    closed: bool,
+    /// Pins in all groups together: while it is zero a drop need not look for its group.
+    pins: usize,
+    /// Objects whose drop has not begun, except as far as [`crate::sync::Core::Open`] counts drops.
+    live: usize,
+    chunks: List<All>,
+    with_free: List<WithFree>,
+    unopened: Option<Unopened>,
+    deferred: usize,
+    chunk_count: usize,
+    /// Wholly free chunks: kept only in a counted shard.
+    idle: usize,
+    reserved_bytes: usize,
+}
+
+impl Slots {
+    /// A core without slots. `counted` chunks are reported as soon as they are wholly free.
+    pub(crate) const fn new(counted: bool) -> Self {
+        Self {
+            magazine: Magazine::new(),
+            counted,
+            closed: false,
+            pins: 0,
+            live: 0,
+            chunks: List::new(),
+            with_free: List::new(),
+            unopened: None,
+            deferred: 0,
+            chunk_count: 0,
+            idle: 0,
+            reserved_bytes: 0,
+        }
+    }
+
+    pub(crate) fn live(&self) -> usize {
+        self.live
+    }
+
+    pub(crate) fn deferred(&self) -> usize {
+        self.deferred
+    }
+
+    pub(crate) fn chunk_count(&self) -> usize {
+        self.chunk_count
+    }
+
+    pub(crate) fn reserved_bytes(&self) -> usize {
+        self.reserved_bytes
+    }
+
+    /// Wholly free chunks, in a counted shard.
+    #[inline]
+    pub(crate) fn idle(&self) -> usize {
+        self.idle
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    pub(crate) fn is_counted(&self) -> bool {
+        self.counted
+    }
+
+    /// Slots that may still be opened.
+    pub(crate) fn unopened(&self) -> usize {
+        self.unopened.as_ref().map_or(0, |unopened| unopened.slots)
+    }
+
+    /// Slots that are free, in the magazine or not. O(chunks with free slots).
+    pub(crate) fn free(&self) -> usize {
+        self.magazine.len + self.with_free.iter().map(Header::free).sum::<usize>()
+    }
+
+    /// An object has been made.
+    #[inline]
+    pub(crate) fn count_made(&mut self) {
+        self.live = self.live.wrapping_add(1);
+    }
+
+    /// The drop of an object begins.
+    #[inline]
+    pub(crate) fn count_dropped(&mut self) {
+        self.live = self.live.wrapping_sub(1);
+    }
+
+    /// Takes a free slot: the last released one, if that was a short while ago.
+    ///
+    /// Until it is hidden or holds an object, no lock may be given up: walks take it for an object.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Option<Lease> {
+        if !self.counted {
+            if let Some(slot) = self.magazine.pop() {
+                return Some(Lease(slot));
+            }
+        }
+        self.take_slow()
+    }
+
+    #[cold]
+    fn take_slow(&mut self) -> Option<Lease> {
+        if self.magazine.len == 0 {
+            self.refill();
+        }
+        let lease = Lease(self.magazine.pop()?);
+        if self.counted {
+            let header = lease.header();
+            header.used.set(header.used.get() + 1);
+            if header.used.get() == 1 {
+                // SAFETY: linked-is-live: the region's first chunk is attached with this one.
+                let region = unsafe { header.region().as_ref() };
+                region.region_idle.set(region.region_idle.get() - 1);
+                self.idle -= 1;
+            }
+        }
+        Some(lease)
+    }
+
+    /// Fills the empty magazine from one group; a closed shard takes a single slot, which is used at once.
+    fn refill(&mut self) {
+        let Some(header) = self.with_free.first() else {
+            return;
+        };
+        let most = if self.closed { 1 } else { MAGAZINE };
+        let (group, mut taken) = header.take_free(most);
+        // Highest first, so that the lowest address is on top.
+        while taken != 0 {
+            let bit = GROUP - 1 - taken.leading_zeros() as usize;
+            taken &= !(1 << bit);
+            self.magazine.push(header.slot(group * GROUP + bit));
+        }
+        if header.free() == 0 {
+            let header = NonNull::from(header);
+            // SAFETY: listed-iff-free: it was the first of the list.
+            unsafe { self.with_free.remove(header) };
+        }
+    }
+
+    /// Makes a slot free. In a counted shard, tells when that was the last one used of its chunk.
+    #[inline]
+    pub(crate) fn release(&mut self, lease: Lease) -> Option<Idle> {
+        if self.counted {
+            return self.release_counted(lease);
+        }
+        if !self.magazine.push(lease.0) {
+            self.flush_oldest(MAGAZINE / 2);
+            self.magazine.push(lease.0);
+        }
+        None
+    }
+
+    #[cold]
+    fn release_counted(&mut self, lease: Lease) -> Option<Idle> {
+        if self.closed {
+            self.set_free(lease.0);
+        } else if !self.magazine.push(lease.0) {
+            self.flush_oldest(MAGAZINE / 2);
+            self.magazine.push(lease.0);
+        }
+        let header = lease.header();
+        header.used.set(header.used.get() - 1);
+        if header.used.get() > 0 {
+            return None;
+        }
+        // SAFETY: linked-is-live: the region's first chunk is attached with this one.
+        let region = unsafe { header.region().as_ref() };
+        region.region_idle.set(region.region_idle.get() + 1);
+        self.idle += 1;
+        Some(Idle(header.region()))
+    }
+
+    /// Makes the bitmaps exact: nothing stays in the magazine.
+    pub(crate) fn flush(&mut self) {
+        self.flush_oldest(self.magazine.len);
+    }
+
+    fn flush_oldest(&mut self, count: usize) {
+        for index in 0..count {
+            let slot = self
+                .magazine
+                .iter()
+                .nth(index)
+                .expect("no more slots are flushed than there are");
+            self.set_free(slot);
+        }
+        self.magazine.forget_oldest(count);
+    }
+
+    /// Marks a slot free that is neither in the magazine nor leased any more.
+    fn set_free(&mut self, slot: NonNull<u8>) {
+        // SAFETY: partition: it is a slot of an attached chunk.
+        let header = unsafe { header_of(slot) };
+        let index = header.index_of(slot);
+        if header.add_free(index / GROUP, 1 << (index % GROUP)) {
+            // SAFETY: listed-iff-free: it had no free slot, so it was not in the list; linked-is-live.
+            unsafe { self.with_free.push(NonNull::from(header)) };
+        }
+    }
+
+    /// Hides a leased slot from walks: no object is in it yet, or its destructor is about to run.
+    pub(crate) fn hide(&mut self, lease: &Lease) {
+        let (group, bit) = lease.group();
+        group.hidden.set(group.hidden.get() | bit);
+    }
+
+    /// Shows a hidden slot, which holds an object now.
+    pub(crate) fn reveal(&mut self, lease: &Lease) {
+        let (group, bit) = lease.group();
+        group.hidden.set(group.hidden.get() & !bit);
+    }
+
+    /// Makes a hidden slot free.
+    pub(crate) fn release_hidden(&mut self, lease: Lease) -> Option<Idle> {
+        self.reveal(&lease);
+        self.release(lease)
+    }
+
+    /// Whether a walk may be looking at the object in a slot.
+    #[inline]
+    pub(crate) fn is_pinned(&self, lease: &Lease) -> bool {
+        self.pins != 0 && lease.group().0.is_pinned()
+    }
+
+    /// Leaves a slot to the walks and holds that may look at its object. Its lease is theirs now.
+    pub(crate) fn defer(&mut self, lease: Lease) {
+        let (group, bit) = lease.group();
+        group.defer(bit);
+        self.deferred += 1;
+    }
+
+    /// Flushes, then pins the first group with a live object: behind the pinned one, or from the start.
+    pub(crate) fn pin_next(&mut self, after: Option<&Pin>) -> Option<Pin> {
+        self.flush();
+        let (mut pin, bits) = self.next_group(
+            after.map(|pin| (pin.header(), pin.group)),
+            Header::live_mask,
+        )?;
+        pin.role = bits.pin();
+        self.pins += 1;
+        Some(pin)
+    }
+
+    /// The first group, behind the given one or from the start, for which `mask` is not empty: not pinned yet.
+    fn next_group<'a>(
+        &'a self,
+        after: Option<(&'a Header, usize)>,
+        mask: impl Fn(&Header, usize) -> u64,
+    ) -> Option<(Pin, &'a Group)> {
+        let (first, mut start) = match after {
+            Some((header, group)) => (Some(header), group + 1),
+            None => (self.chunks.first(), 0),
+        };
+        for header in self.chunks.iter_from(first) {
+            for group in start..header.opened().div_ceil(GROUP) {
+                let mask = mask(header, group);
+                if mask != 0 {
+                    let pin = Pin {
+                        header: NonNull::from(header),
+                        group,
+                        role: 0,
+                        mask,
+                    };
+                    return Some((pin, &header.groups()[group]));
+                }
+            }
+            start = 0;
+        }
+        None
+    }
+
+    /// Gives a pin back. Unless the pool is held, also returns the objects whose destruction it was the last to put off.
+    pub(crate) fn unpin(&mut self, pin: Pin, held: bool) -> Due {
+        pin.bits().unpin(pin.role);
+        self.pins -= 1;
+        let mask = if held { 0 } else { pin.bits().settle() };
+        self.deferred -= mask.count_ones() as usize;
+        Due {
+            header: pin.header,
+            group: pin.group,
+            mask,
+        }
+    }
+
+    /// Puts a laid-out region into the shard, in front of the others, its slots unopened.
+    ///
+    /// # Panics
+    ///
+    /// If there are unopened slots already (one-unopened).
+    pub(crate) fn attach(&mut self, region: NewRegion) {
+        assert!(
+            self.unopened.is_none(),
+            "one-unopened: the slots of the last region are opened first"
+        );
+        let (slots, chunks) = (region.slots(), region.chunks());
+        self.chunk_count += chunks;
+        self.reserved_bytes += region.bytes();
+        if self.counted {
+            self.idle += chunks;
+        }
+        self.unopened = Some(Unopened {
+            header: region.chunk(0),
+            slots,
+        });
+        // The last first, so that walks go up in memory.
+        for index in (0..chunks).rev() {
+            // SAFETY: the region is this shard's from now on, and a new chunk is in no list.
+            unsafe { self.chunks.push(region.chunk(index)) };
+        }
+        region.into_shard();
+    }
+
+    /// Opens `count` unopened slots: they become free.
+    ///
+    /// # Panics
+    ///
+    /// If there are fewer.
+    pub(crate) fn open(&mut self, count: usize) {
+        let mut left = count;
+        while left > 0 {
+            let unopened = self
+                .unopened
+                .as_mut()
+                .expect("as many slots as are opened must be unopened");
+            let chunk = unopened.header;
+            // SAFETY: one-unopened: the chunk is attached.
+            let header = unsafe { chunk.as_ref() };
+            let here = header.unopened().min(left);
+            left -= here;
+            unopened.slots -= here;
+            if header.unopened() == here {
+                match header.neighbour() {
+                    Some(next) => unopened.header = next,
+                    None => self.unopened = None,
+                }
+            }
+            if header.open(here) {
+                // SAFETY: listed-iff-free: it had no free slot, so it was not in the list; linked-is-live.
+                unsafe { self.with_free.push(chunk) };
+            }
+        }
+    }
+
+    /// Takes the region of a chunk that became idle out of the shard, if its other chunks are idle, too.
+    pub(crate) fn detach(&mut self, idle: Idle) -> Detached {
+        let mut detached = Detached::none();
+        // SAFETY: linked-is-live: nothing was detached since `release` found the region attached.
+        let region = unsafe { idle.0.as_ref() };
+        if region.region_idle.get() == region.region_chunks() {
+            self.flush();
+            // SAFETY: all slots of all chunks are free, and by now by the bitmaps.
+            unsafe { self.detach_region(idle.0, &mut detached) };
+        }
+        detached
+    }
+
+    /// Takes all regions out of the shard that are wholly free.
+    pub(crate) fn detach_all_idle(&mut self) -> Detached {
+        self.flush();
+        let mut detached = Detached::none();
+        let mut next = self.chunks.first().map(NonNull::from);
+        while let Some(chunk) = next {
+            // SAFETY: linked-is-live: it was linked to a chunk that was attached, and another region's.
+            let header = unsafe { chunk.as_ref() };
+            // Chunks of one region are neighbours in the list.
+            let region = header.region();
+            let mut idle = true;
+            next = Some(chunk);
+            while let Some(inside) = next {
+                // SAFETY: linked-is-live.
+                let header = unsafe { inside.as_ref() };
+                if header.region() != region {
+                    break;
+                }
+                idle &= header.is_idle();
+                next = self.chunks.after(header).map(NonNull::from);
+            }
+            if idle {
+                // SAFETY: all slots of all chunks are free by the bitmaps.
+                unsafe { self.detach_region(region, &mut detached) };
+            }
+        }
+        detached
+    }
+
+    /// Takes a region out of the shard.
+    ///
+    /// # Safety
+    ///
+    /// It is attached, and all its slots are free by the bitmaps.
+    unsafe fn detach_region(&mut self, first: NonNull<Header>, detached: &mut Detached) {
+        let mut slots = 0;
+        let mut next = Some(first);
+        while let Some(chunk) = next {
+            // SAFETY: linked-is-live: the region is attached until its last chunk is unlinked.
+            let header = unsafe { chunk.as_ref() };
+            next = header.neighbour();
+            slots += header.opened();
+            if header.free() > 0 {
+                // SAFETY: listed-iff-free.
+                unsafe { self.with_free.remove(chunk) };
+            }
+            // SAFETY: linked-is-live.
+            unsafe { self.chunks.remove(chunk) };
+            self.chunk_count -= 1;
+            if self.counted {
+                self.idle -= 1;
+            }
+            if self
+                .unopened
+                .as_ref()
+                .is_some_and(|unopened| unopened.header == chunk)
+            {
+                self.unopened = None;
+            }
+        }
+        // SAFETY: the chunks are in no list any more; all slots are free, so nobody has a lease, pin or due of them.
+        unsafe { detached.push(first, slots) };
+        // SAFETY: pushed regions are alive until `detached` is dropped.
+        self.reserved_bytes -= unsafe { first.as_ref() }.region_size();
+    }
+
+    /// From now on chunks go back with their last handle, and there is no magazine.
+    pub(crate) fn close(&mut self) {
+        self.flush();
+        self.closed = true;
+        if !self.counted {
+            self.count_used();
+        }
+    }
+
+    /// Brings every chunk's count of used slots up to date, and keeps it from now on.
+    fn count_used(&mut self) {
+        self.counted = true;
+        self.idle = self.chunk_count;
+        for header in self.chunks.iter() {
+            // SAFETY: linked-is-live: the region's first chunk is attached with this one.
+            let region = unsafe { header.region().as_ref() };
+            let used = header.opened() - header.free();
+            header.used.set(used as u32);
+            if used > 0 {
+                region.region_idle.set(region.region_idle.get() - 1);
+                self.idle -= 1;
+            }
+        }
+    }
+
+    /// Whether `address` is the start of an opened slot. O(chunks).
+    pub(crate) fn contains(&self, address: usize) -> bool {
+        self.chunks.iter().any(|header| {
+            let offset = address.wrapping_sub(header.first().addr().get());
+            offset / header.stride() < header.opened() && offset % header.stride() == 0
+        })
+    }
+}

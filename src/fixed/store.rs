@@ -1,0 +1,75 @@
+#![expect(unsafe_code, reason = "says which types may cross threads")]
+//! The shards of a pool together with the type of their objects: what pools and handles are made of.
+
+use std::marker::PhantomData;
+
+use super::layout::{Slot, SlotLayout};
+use super::shard::{Acquired, Common, Config, SlotShards, acquire};
+use super::slots::Slots;
+use crate::access::{Access, Keyed, Shared, Unique};
+use crate::error::PoolError;
+use crate::sync::{LazyShards, Lock};
+
+/// Shards whose slots hold objects of type `T` that are reached as `A` says.
+///
+/// # Invariants
+///
+/// *typed*: the shards are made for `Slot<T, A>`, and whatever is in a slot that is neither free nor hidden is one.
+pub(crate) struct Store<T, A: Access, L: Lock> {
+    shards: LazyShards<L, Slots>,
+    config: Config,
+    /// Invariant in `T`: a pool of longer-lived objects must not pass for one of shorter-lived ones, or the other way round.
+    marker: PhantomData<(*mut T, A)>,
+}
+
+// SAFETY: a shared pool gives `&T` to whoever has it or a handle, on any thread, and may run a destructor on any of them:
+// what `Arc<T>` does, with the same bounds.
+unsafe impl<T: Send + Sync, L: Lock + Send + Sync> Send for Store<T, Shared, L> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync, L: Lock + Send + Sync> Sync for Store<T, Shared, L> {}
+// SAFETY: a unique pool moves objects into and out of slots and gives no reference to any: each crosses threads only as a
+// whole, in its handle.
+unsafe impl<T: Send, L: Lock + Send + Sync> Send for Store<T, Unique, L> {}
+// SAFETY: as above.
+unsafe impl<T: Send, L: Lock + Send + Sync> Sync for Store<T, Unique, L> {}
+// SAFETY: whoever has the only reference to a keyed pool has the only references to its objects; elsewhere keys are only
+// dropped, which may run the destructor there.
+unsafe impl<T: Send, L: Lock + Send + Sync> Send for Store<T, Keyed, L> {}
+// SAFETY: as above, and `&pool` gives `&T`, on any thread that has it.
+unsafe impl<T: Send + Sync, L: Lock + Send + Sync> Sync for Store<T, Keyed, L> {}
+
+impl<T, A: Access, L: Lock> Store<T, A, L> {
+    /// Fails to compile for a type whose alignment is beyond what a chunk allows.
+    const LAYOUT: SlotLayout = SlotLayout::of::<Slot<T, A>>();
+
+    pub(crate) const fn new(config: Config) -> Self {
+        let _ = Self::LAYOUT;
+        Self {
+            shards: LazyShards::new(),
+            config,
+            marker: PhantomData,
+        }
+    }
+
+    /// The shards, if anything was ever allocated.
+    #[inline]
+    pub(crate) fn shards(&self) -> Option<&SlotShards<L>> {
+        self.shards.get()
+    }
+
+    /// The shards, made if need be.
+    #[inline]
+    pub(crate) fn shards_or_make(&self) -> Result<&SlotShards<L>, PoolError> {
+        let common = || Common::new(Self::LAYOUT, self.config);
+        self.shards
+            .get_or_try_make(common)
+            .map_err(|layout| PoolError::OutOfMemory { layout })
+    }
+
+    /// Takes a slot, in the calling thread's home shard if it can be.
+    #[inline]
+    pub(crate) fn acquire(&self) -> Result<Acquired<'_, L>, PoolError> {
+        let shards = self.shards_or_make()?;
+        acquire(shards, shards.home())
+    }
+}

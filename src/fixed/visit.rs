@@ -1,0 +1,158 @@
+#![expect(unsafe_code, reason = "lends objects to closures")]
+//! Walks: how closures come to see live objects while handles are dropped and objects are made around them.
+//!
+//! A walk pins one group after the other. To pin is to say, under the shard's lock: these objects may be looked at. The lock
+//! is then given back and the closure runs on them, one by one; what is dropped meanwhile is marked, skipped if its turn has
+//! not come, and destroyed when the last walk that may look at it has left the group. New chunks go in front of the list, so
+//! a walk ends whatever its closure allocates.
+
+use std::marker::PhantomData;
+use std::ops::ControlFlow;
+use std::ptr::NonNull;
+
+use super::layout::{GROUP, Slot};
+use super::retire::destroy_due;
+use super::shard::{SlotShard, SlotShards};
+use super::slots::Pin;
+use super::store::Store;
+use crate::access::{Access, Keyed, ThroughPool};
+use crate::sync::Lock;
+
+/// Runs `f` on each live object, until it breaks.
+#[inline]
+pub(crate) fn try_for_each<T, A: ThroughPool, L: Lock, B>(
+    store: &Store<T, A, L>,
+    mut f: impl FnMut(&T) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    walk(store, |object: NonNull<T>| {
+        // SAFETY: valid: `walk` gives pinned objects, which stay intact while `f` runs. Aliasing: through handles and `&pool`
+        // others get `&T` at most: `A` is not `Unique`, and `&mut pool` is nowhere while `store` is borrowed.
+        f(unsafe { object.as_ref() })
+    })
+}
+
+/// Runs `f` on each live object of a pool that nobody else reaches, until it breaks.
+#[inline]
+pub(crate) fn try_for_each_mut<T, L: Lock, B>(
+    store: &mut Store<T, Keyed, L>,
+    mut f: impl FnMut(&mut T) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    walk(store, |mut object: NonNull<T>| {
+        // SAFETY: valid: `walk` gives pinned objects, which stay intact while `f` runs. Aliasing: handles of a `Keyed` pool
+        // give nothing, the pool is borrowed uniquely, and one walk gives each object once.
+        f(unsafe { object.as_mut() })
+    })
+}
+
+/// Runs `f` on each live object, pinned; what the call's own pins put off is destroyed before it ends.
+///
+/// Inlined into the caller: the dropped mark is an atomic, and around its loads what a closure that was not inlined adds up
+/// would go through memory for each object (1.8 instead of 0.9 ns at 10,000 dense objects).
+#[inline(always)]
+fn walk<T, A: Access, L: Lock, B>(
+    store: &Store<T, A, L>,
+    mut f: impl FnMut(NonNull<T>) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    let Some(shards) = store.shards() else {
+        return ControlFlow::Continue(());
+    };
+    let mut walk = Walk::<T, A, L> {
+        shards,
+        index: 0,
+        pin: None,
+        marker: PhantomData,
+    };
+    while let Some(pin) = walk.advance() {
+        visit::<T, A, B>(pin, &mut f)?;
+    }
+    ControlFlow::Continue(())
+}
+
+/// Runs `f` on the objects of a pinned group that have not been dropped by then.
+#[inline(always)]
+fn visit<T, A: Access, B>(
+    pin: &Pin,
+    f: &mut impl FnMut(NonNull<T>) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    let first = pin.first_slot().cast::<Slot<T, A>>();
+    let (mask, bits) = (pin.mask(), pin.bits());
+    if mask == u64::MAX {
+        for index in 0..GROUP {
+            if bits.dropped() == 0 || bits.dropped() & 1 << index == 0 {
+                // SAFETY: partition: the slots of a group lie one behind the other in the pinned chunk.
+                f(unsafe { first.add(index) }.cast())?;
+            }
+        }
+        return ControlFlow::Continue(());
+    }
+    let mut rest = mask;
+    while rest != 0 {
+        let index = rest.trailing_zeros();
+        rest &= rest - 1;
+        if bits.dropped() & 1 << index == 0 {
+            // SAFETY: as above.
+            f(unsafe { first.add(index as usize) }.cast())?;
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+/// A walk in progress: at most one group of one shard is pinned.
+struct Walk<'a, T, A: Access, L: Lock> {
+    shards: &'a SlotShards<L>,
+    index: usize,
+    pin: Option<Pin>,
+    marker: PhantomData<(T, A)>,
+}
+
+impl<T, A: Access, L: Lock> Walk<'_, T, A, L> {
+    /// Leaves the group and pins the next, under one lock.
+    #[inline(never)]
+    fn advance(&mut self) -> Option<&Pin> {
+        while self.index < self.shards.count() {
+            match self.shards.get(self.index) {
+                Some(shard) => self.advance_within(shard),
+                None => self.index += 1,
+            }
+            if self.pin.is_some() {
+                break;
+            }
+        }
+        self.pin.as_ref()
+    }
+
+    fn advance_within(&mut self, shard: &SlotShard<L>) {
+        let mut slots = shard.lock();
+        let next = slots.pin_next(self.pin.as_ref());
+        let held = self.shards.common().is_held();
+        let due = self.pin.take().map(|pin| slots.unpin(pin, held));
+        drop(slots);
+        if next.is_none() {
+            self.index += 1;
+        }
+        self.pin = next;
+        if let Some(due) = due {
+            // SAFETY: typed, by `walk`'s store. If a destructor panics, dropping `self` leaves the next group.
+            unsafe { destroy_due::<T, A, L>(self.shards, due) };
+        }
+    }
+}
+
+impl<T, A: Access, L: Lock> Drop for Walk<'_, T, A, L> {
+    /// Leaves the group when the closure broke off or panicked.
+    fn drop(&mut self) {
+        let Some(pin) = self.pin.take() else {
+            return;
+        };
+        let shard = self
+            .shards
+            .get(self.index)
+            .expect("a group is pinned in a shard that was made");
+        let mut slots = shard.lock();
+        let held = self.shards.common().is_held();
+        let due = slots.unpin(pin, held);
+        drop(slots);
+        // SAFETY: typed, by `walk`'s store.
+        unsafe { destroy_due::<T, A, L>(self.shards, due) };
+    }
+}
