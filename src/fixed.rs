@@ -1,11 +1,16 @@
 //! [`FixedPool`], the pool of same-type objects, and its builder: policy, in safe code.
 //!
 //! What it stands on, lowest first: [`layout`] (arithmetic), [`header`] (chunks), [`slots`] (the core), [`shard`] (locks
-//! around it), [`store`] (with the objects' type), [`retire`] (how objects end), [`visit`] (walks), [`pool_box`] and
-//! [`vacant`] (handles), [`reach`] (objects by key).
+//! around it), [`store`] (with the objects' type), [`retire`] (how objects end), [`visit`] (walks), [`key`] (weak keys),
+//! [`pool_box`] and [`vacant`] (handles), [`reach`] (objects by handle, and the pool's own), [`hold`].
 
+mod directory;
 mod header;
+pub(crate) mod hold;
+pub(crate) mod key;
 mod layout;
+mod lease;
+mod magazine;
 pub(crate) mod pool_box;
 mod reach;
 mod retire;
@@ -24,6 +29,8 @@ use crate::access::{Access, Keyed, Shared, ThroughPool, Unique};
 use crate::error::{PoolError, Rejected};
 use crate::stats::FixedStats;
 use crate::sync::Lock;
+use hold::{Hold, HoldMut, forget_leaked_holds};
+use key::WeakKey;
 use pool_box::{PoolBox, refuse};
 use shard::{Config, SlotGuard};
 use store::Store;
@@ -106,10 +113,7 @@ impl<T, A: Access, L: Lock> FixedPool<T, A, L> {
     /// If the limit is reached. When memory is out, calls [`handle_alloc_error`](std::alloc::handle_alloc_error).
     #[inline]
     pub fn alloc(&self, value: T) -> PoolBox<T, A, L> {
-        match PoolBox::try_new_in(&self.store, value) {
-            Ok(handle) => handle,
-            Err(rejected) => refuse(&rejected.into()),
-        }
+        PoolBox::new_in(&self.store, value)
     }
 
     /// Moves a value into the pool, or gives it back.
@@ -305,6 +309,19 @@ impl<T, A: Access, L: Lock> FixedPool<T, A, L> {
     {
         visit::try_for_each(&self.store, f)
     }
+
+    /// Keeps all objects in place until the hold is dropped, so that references last, and keys can be looked up.
+    ///
+    /// See [`Hold`]. Opening a hold is one atomic addition; the last one to go takes each shard's lock.
+    pub fn hold(&self) -> Hold<'_, T, A, L>
+    where
+        A: ThroughPool,
+    {
+        match Hold::try_new(&self.store) {
+            Ok(hold) => hold,
+            Err(error) => refuse(&error),
+        }
+    }
 }
 
 /// What a keyed pool does for the owners of its keys.
@@ -338,6 +355,7 @@ impl<T, L: Lock> FixedPool<T, Keyed, L> {
         &mut self,
         f: impl FnMut(&mut T) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
+        forget_leaked_holds(&mut self.store);
         visit::try_for_each_mut(&mut self.store, f)
     }
 
@@ -402,16 +420,74 @@ impl<T, L: Lock> FixedPool<T, Keyed, L> {
     pub fn take(&mut self, handle: PoolBox<T, Keyed, L>) -> Result<T, PoolBox<T, Keyed, L>> {
         reach::take(&mut self.store, handle)
     }
+
+    /// Keeps all objects in place and lends them mutably, by key or in turn, while others are spawned and dropped.
+    ///
+    /// See [`HoldMut`].
+    pub fn hold_mut(&mut self) -> HoldMut<'_, T, L> {
+        match HoldMut::try_new(&mut self.store) {
+            Ok(hold) => hold,
+            Err(error) => refuse(&error),
+        }
+    }
+
+    /// Gives an object to the pool, which owns it from then on: it lives until it is removed, not retained, cleared, or the
+    /// pool is dropped. O(1).
+    ///
+    /// # Panics
+    ///
+    /// If the handle is another pool's.
+    ///
+    /// ```
+    /// use mem_pool::FixedPool;
+    ///
+    /// let mut pool = FixedPool::keyed();
+    /// let bullet = pool.adopt(pool.alloc(100));
+    /// assert_eq!((pool.len(), pool.hold().get(bullet)), (1, Some(&100)));
+    /// assert_eq!(pool.remove(bullet), Some(100));
+    /// assert_eq!(pool.remove(bullet), None);
+    /// ```
+    #[track_caller]
+    pub fn adopt(&self, handle: PoolBox<T, Keyed, L>) -> WeakKey<T> {
+        reach::adopt(&self.store, handle)
+    }
+
+    /// Moves an adopted object out; `None` if the key's object is gone, another pool's, or has an owning handle. O(1).
+    pub fn remove(&mut self, key: WeakKey<T>) -> Option<T> {
+        reach::remove(&mut self.store, key)
+    }
+
+    /// Keeps the adopted objects for which the closure answers `true`, and destroys the others. Objects with handles are not
+    /// asked about.
+    ///
+    /// ```
+    /// use mem_pool::FixedPool;
+    ///
+    /// let mut pool = FixedPool::keyed();
+    /// for life in 0..5 {
+    ///     pool.adopt(pool.alloc(life));
+    /// }
+    /// pool.retain(|life| { *life -= 1; *life > 0 });
+    /// assert_eq!(pool.len(), 3);
+    /// ```
+    pub fn retain(&mut self, f: impl FnMut(&mut T) -> bool) {
+        forget_leaked_holds(&mut self.store);
+        visit::retain(&mut self.store, f);
+    }
+
+    /// Destroys all adopted objects, even if one destructor panics. Objects with handles stay.
+    pub fn clear(&mut self) {
+        forget_leaked_holds(&mut self.store);
+        reach::clear(&mut self.store);
+    }
 }
 
 const FOREIGN: &str = "the handle is another pool's";
 
 impl<T, A: Access, L: Lock> Drop for FixedPool<T, A, L> {
+    /// Destroys what the pool has adopted and leaves the other objects to their handles.
     fn drop(&mut self) {
-        if let Some(shards) = self.store.shards() {
-            shard::close(shards);
-            shard::shrink(shards);
-        }
+        reach::close(&mut self.store);
     }
 }
 

@@ -14,6 +14,8 @@ mod sealed {
 
 /// The pools themselves, generic over their [`Lock`]; the aliases at the root and in [`local`](crate::local) choose one.
 pub mod generic {
+    pub use crate::fixed::hold::{Hold, HoldMut, Iter, IterKeys, IterMut, Spawner};
+    pub use crate::fixed::key::WeakKey;
     pub use crate::fixed::pool_box::PoolBox;
     pub use crate::fixed::vacant::Vacant;
     pub use crate::fixed::{FixedPool, FixedPoolBuilder};
@@ -36,6 +38,6 @@ pub type FixedPool<T, A = Shared> = generic::FixedPool<T, A, Locked>;
 
 pub use access::{Access, Keyed, Shared, ThroughHandle, ThroughPool, Unique};
 pub use error::{PoolError, Rejected};
-pub use generic::{PoolBox, Vacant};
+pub use generic::{Hold, HoldMut, IterMut, PoolBox, Spawner, Vacant, WeakKey};
 pub use stats::FixedStats;
 pub use sync::{Lock, Locked, Unlocked};

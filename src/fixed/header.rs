@@ -8,14 +8,14 @@
 use std::alloc::Layout;
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use super::layout::{
     CHUNK, GROUP, GROUP_SIZE, HEADER_SIZE, RegionLayout, SlotLayout, chunk_address, header_offset,
     reciprocal, slot_index,
 };
 use crate::chunk::Region;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
 /// The header of a chunk.
 ///
@@ -23,6 +23,8 @@ use crate::sync::{AtomicU64, Ordering};
 ///
 /// - *own-layout*: `first` points at slot 0 with the provenance of the whole region; `groups` at as many groups as
 ///   `total` slots need.
+/// - *stamped*: `stamps` is null or points at `total` stamps that go with the chunk. The stamp of a slot is not zero only
+///   while an object lives in it whose drop has not begun and of which a weak key was made.
 /// - *linked-is-live*: a chunk is in its shard's lists exactly while its region is attached, and what it is linked to is too.
 #[repr(C, align(64))]
 pub(crate) struct Header {
@@ -31,6 +33,8 @@ pub(crate) struct Header {
     pool: u64,
     first: NonNull<u8>,
     stride: usize,
+    /// A stamp for each slot, from the first weak key of the chunk on: null before.
+    stamps: AtomicPtr<AtomicU64>,
     reciprocal: u32,
     total: u32,
     /// Slots that are not free: kept only in a counted shard.
@@ -48,6 +52,8 @@ pub(crate) struct Header {
     /// The first chunk of this one's region: the only one in which the next three are kept.
     region: NonNull<Header>,
     region_size: usize,
+    /// The place in the shard's directory, once there are stamps.
+    serial: Cell<u32>,
     region_chunks: u16,
     /// Wholly free chunks of the region: kept only in a counted shard.
     pub(crate) region_idle: Cell<u16>,
@@ -68,6 +74,8 @@ pub(crate) struct Group {
     dropped: AtomicU64,
     /// Those of `dropped` that wait for the pins of the current role, too.
     newer: Cell<u64>,
+    /// Owned by the pool: their handles are gone.
+    pub(crate) adopted: Cell<u64>,
     /// How many walks are inside, by the role that was current when they came.
     pins: [Cell<u32>; 2],
     /// Which of the two counts newcomers.
@@ -215,6 +223,48 @@ impl Header {
             self.add_free(group, self.opened_mask(group) & !before);
         }
         had_none
+    }
+
+    /// The stamps of the slots, if a weak key of the chunk was ever made.
+    #[inline]
+    pub(crate) fn stamps(&self) -> Option<&[AtomicU64]> {
+        let stamps = NonNull::new(self.stamps.load(Ordering::Acquire))?;
+        // SAFETY: stamped. Aliasing: atomics are only ever referred to as shared.
+        Some(unsafe { std::slice::from_raw_parts(stamps.as_ptr(), self.total as usize) })
+    }
+
+    /// Slots of the chunk, opened or not.
+    pub(crate) fn total(&self) -> usize {
+        self.total as usize
+    }
+
+    /// Gives the chunk its stamps, `total` of them, all zero, and its place in the directory.
+    pub(crate) fn set_stamps(&self, stamps: Box<[AtomicU64]>, serial: u32) {
+        assert!(
+            stamps.len() == self.total as usize && self.stamps().is_none(),
+            "stamped: once, one for each slot"
+        );
+        self.serial.set(serial);
+        self.stamps
+            .store(Box::into_raw(stamps).cast(), Ordering::Release);
+    }
+
+    /// The place in the directory, of a chunk with stamps.
+    pub(crate) fn serial(&self) -> u32 {
+        self.serial.get()
+    }
+
+    /// Frees the stamps.
+    ///
+    /// # Safety
+    ///
+    /// The chunk's region is detached: nobody uses the stamps any more. No lock is held.
+    unsafe fn free_stamps(&self) {
+        if let Some(stamps) = NonNull::new(self.stamps.load(Ordering::Relaxed)) {
+            let stamps = NonNull::slice_from_raw_parts(stamps, self.total as usize);
+            // SAFETY: stamped: they came from such a box in `set_stamps`.
+            drop(unsafe { Box::from_raw(stamps.as_ptr()) });
+        }
     }
 
     /// The chunk behind this one in its region, if this is not the last of the region.
@@ -497,6 +547,7 @@ impl NewRegion {
                 pool,
                 first: base.map_addr(|_| slot_0.try_into().expect("no slot lies at address zero")),
                 stride: slots.stride(),
+                stamps: AtomicPtr::new(ptr::null_mut()),
                 reciprocal: reciprocal(slots.stride()),
                 total: total as u32,
                 used: Cell::new(0),
@@ -508,6 +559,7 @@ impl NewRegion {
                 with_free: Links::default(),
                 region: first,
                 region_size: layout.memory.size(),
+                serial: Cell::new(0),
                 region_chunks: layout.chunks as u16,
                 region_idle: Cell::new(layout.chunks as u16),
             };
@@ -585,12 +637,42 @@ impl Detached {
         self.regions += 1;
         self.bytes += header.region_size;
     }
+
+    /// The serial numbers of the chunks that have stamps.
+    pub(crate) fn serials(&self, mut remove: impl FnMut(u32)) {
+        let mut next = self.head;
+        while let Some(first) = next {
+            for chunk in chunks_of(first) {
+                // SAFETY: pushed regions are alive until this is dropped.
+                let header = unsafe { chunk.as_ref() };
+                if header.stamps().is_some() {
+                    remove(header.serial());
+                }
+            }
+            // SAFETY: as above.
+            next = unsafe { first.as_ref() }.all.next.get();
+        }
+    }
+}
+
+/// The chunks of a region, which is alive as long as the iterator is used.
+fn chunks_of(first: NonNull<Header>) -> impl Iterator<Item = NonNull<Header>> {
+    std::iter::successors(Some(first), |chunk| {
+        // SAFETY: the region is alive.
+        unsafe { chunk.as_ref() }.neighbour()
+    })
 }
 
 impl Drop for Detached {
     fn drop(&mut self) {
         while let Some(first) = self.head {
-            // SAFETY: `push` was given a region that is alive and ours.
+            for chunk in chunks_of(first) {
+                // SAFETY: `push` was given a region that is alive and ours.
+                let header = unsafe { chunk.as_ref() };
+                // SAFETY: nothing points to it any more, and no lock is held.
+                unsafe { header.free_stamps() };
+            }
+            // SAFETY: as above.
             let header = unsafe { first.as_ref() };
             self.head = header.all.next.get();
             let layout = Layout::from_size_align(header.region_size, CHUNK);

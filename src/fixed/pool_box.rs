@@ -9,10 +9,11 @@ use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::ptr::NonNull;
 
+use super::key::WeakKey;
 use super::layout::Slot;
+use super::lease::Lease;
 use super::retire::{Release, retire};
 use super::shard::{Acquired, acquire, lock_shard_of, shard_of};
-use super::slots::Lease;
 use super::store::Store;
 use crate::access::{Access, Keyed, Shared, ThroughHandle, ThroughPool, Unique};
 use crate::error::{PoolError, Rejected};
@@ -121,6 +122,39 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
         }
     }
 
+    /// Moves a value into a slot of the store.
+    ///
+    /// # Panics
+    ///
+    /// If the limit is reached.
+    #[inline]
+    pub(crate) fn new_in(store: &Store<T, A, L>, value: T) -> Self {
+        match Self::try_new_in(store, value) {
+            Ok(handle) => handle,
+            Err(rejected) => refuse(&rejected.into()),
+        }
+    }
+
+    /// A key of the object: it does not keep the object alive, and answers for no other. O(1); the first key in a chunk makes
+    /// room for all its slots' stamps.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// use mem_pool::{FixedPool, PoolBox};
+    ///
+    /// let pool = FixedPool::new();
+    /// let ann = pool.alloc("Ann");
+    /// let ages = HashMap::from([(PoolBox::downgrade(&ann), 30)]);
+    /// assert_eq!(ages[&PoolBox::downgrade(&ann)], 30);
+    /// ```
+    pub fn downgrade(this: &Self) -> WeakKey<T>
+    where
+        A: ThroughPool,
+    {
+        // SAFETY: owns-lease: the pool has objects `T` and lock `L`, and no lock of it is held where user code runs.
+        this.with_lease(|lease| unsafe { WeakKey::of::<L>(lease) })
+    }
+
     /// Moves a value into a slot that was just taken.
     #[inline]
     fn fill(acquired: Acquired<'_, L>, value: T) -> Self {
@@ -175,7 +209,7 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
     where
         A: ThroughPool,
     {
-        let lease = this.into_lease();
+        let lease = Self::into_lease(this);
         // SAFETY: owns-lease: the pool has lock `L`, and the lease is kept until `release`.
         let mut slots = unsafe { lock_shard_of::<L>(&lease) };
         if slots.is_pinned(&lease) || slots.shard().shards().common().is_held() {
@@ -183,7 +217,7 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
             // SAFETY: nothing was changed since `into_lease`.
             return Err(unsafe { Self::from_lease(lease) });
         }
-        slots.count_dropped();
+        slots.end(&lease);
         slots.hide(&lease);
         drop(slots);
         let slot = lease.into_slot();
@@ -195,8 +229,8 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
     }
 
     /// The lease, with the object still in the slot.
-    fn into_lease(self) -> Lease {
-        let object = ManuallyDrop::new(self).object;
+    pub(crate) fn into_lease(this: Self) -> Lease {
+        let object = ManuallyDrop::new(this).object;
         // SAFETY: owns-lease: this handle had it, and does not run its drop.
         unsafe { Lease::from_slot(object.cast()) }
     }
@@ -205,7 +239,7 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
 impl<T, L: Lock> PoolBox<T, Unique, L> {
     /// Moves the object out and frees its slot. O(1).
     pub fn into_inner(this: Self) -> T {
-        let slot = this.into_lease().into_slot();
+        let slot = Self::into_lease(this).into_slot();
         // SAFETY: owns-lease: initialised, and the handle was its only way. Read once: the slot is freed next.
         let object = unsafe { slot.cast::<T>().read() };
         // SAFETY: the lease was given up above.
@@ -273,11 +307,79 @@ impl<T: ?Sized, A: Access, L: Lock> PoolBox<T, A, L> {
         self.object
     }
 
+    /// For [`unsize!`](crate::unsize).
+    #[doc(hidden)]
+    pub fn into_parts(this: Self) -> (*mut T, Parts<A, L>) {
+        (Self::into_raw(this).as_ptr(), Parts(PhantomData))
+    }
+
+    /// For [`unsize!`](crate::unsize).
+    ///
+    /// # Safety
+    ///
+    /// The pointer is the one that [`into_parts`](Self::into_parts) gave together with `parts`, unsized or not, and is used
+    /// once.
+    #[doc(hidden)]
+    pub unsafe fn from_parts(object: *mut T, _: Parts<A, L>) -> Self {
+        // SAFETY: handles have no null pointers.
+        let object = unsafe { NonNull::new_unchecked(object) };
+        Self {
+            object,
+            marker: PhantomData,
+        }
+    }
+
     /// Lends the lease.
     fn with_lease<R>(&self, f: impl FnOnce(&Lease) -> R) -> R {
         // SAFETY: owns-lease: it is ours; it is only lent here, and forgotten without an effect.
         f(&unsafe { Lease::from_slot(self.object.cast()) })
     }
+}
+
+/// What [`unsize!`](crate::unsize) must not lose beside the pointer: the types of a handle.
+#[doc(hidden)]
+pub struct Parts<A, L>(PhantomData<(A, L)>);
+
+/// Turns a handle of a concrete type into one of a trait object, or a handle of an array into one of a slice.
+///
+/// `unsize!(handle => dyn Trait)` gives a `PoolBox<dyn Trait, A, L>` with the handle's own access and lock. Only a true
+/// unsizing coercion compiles. The object stays where it is; the last drop goes through the vtable.
+///
+/// ```
+/// use mem_pool::{FixedPool, PoolBox, Unique, unsize};
+///
+/// let counters = FixedPool::unique();
+/// let words = FixedPool::unique();
+/// let things: Vec<PoolBox<dyn std::fmt::Display, Unique>> =
+///     vec![unsize!(counters.alloc(7) => dyn std::fmt::Display), unsize!(words.alloc("up") => dyn std::fmt::Display)];
+/// assert_eq!(format!("{} {}", things[0], things[1]), "7 up");
+///
+/// let mut slice: PoolBox<[u8], Unique> = unsize!(FixedPool::unique().alloc([3, 1, 2]) => [u8]);
+/// slice.sort();
+/// assert_eq!(*slice, [1, 2, 3]);
+///
+/// // A boxed closure is called like any other; a boxed future is spawned as `PoolBox::into_pin(future)`.
+/// let closures = FixedPool::unique();
+/// let mut n = 0;
+/// let mut count: PoolBox<dyn FnMut() -> u32, Unique> = unsize!(closures.alloc(move || { n += 1; n }) => dyn FnMut() -> u32);
+/// assert_eq!((count(), count()), (1, 2));
+/// ```
+///
+/// ```compile_fail,E0308
+/// use mem_pool::{FixedPool, unsize};
+/// let handle = FixedPool::new().alloc(5_u64);
+/// unsize!(handle => u32); // no coercion
+/// ```
+#[macro_export]
+macro_rules! unsize {
+    ($handle:expr => $target:ty) => {{
+        let handle = $handle;
+        let (object, parts) = $crate::PoolBox::into_parts(handle);
+        // A plain coercion, and no `as`: what is not an unsizing does not compile.
+        let object: *mut $target = object;
+        // SAFETY: the pointer was just given with these parts, and a coercion does not change its address.
+        unsafe { $crate::PoolBox::from_parts(object, parts) }
+    }};
 }
 
 impl<T: ?Sized, L: Lock> PoolBox<T, Shared, L> {

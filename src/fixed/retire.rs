@@ -10,10 +10,11 @@ use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 
 use super::layout::Slot;
-use super::shard::{SlotShards, count_drop_unlocked, finish, lock_shard_of};
-use super::slots::{Due, Lease};
+use super::lease::{Due, Idle, Lease};
+use super::shard::{SlotShard, SlotShards, count_drop_unlocked, finish, lock_shard_of};
+use super::slots::Slots;
 use crate::access::Access;
-use crate::sync::Lock;
+use crate::sync::{Lock, Shard};
 
 /// Ends an object whose handle is gone.
 ///
@@ -63,7 +64,7 @@ unsafe fn retire_unwalked<T: ?Sized, L: Lock>(object: NonNull<T>, lease: Lease) 
 unsafe fn retire_walked<T: ?Sized, L: Lock>(object: NonNull<T>, lease: Lease) {
     // SAFETY: the caller's pool has lock `L`; the lease is given up under this lock or kept hidden.
     let mut slots = unsafe { lock_shard_of::<L>(&lease) };
-    slots.count_dropped();
+    slots.end(&lease);
     if slots.is_pinned(&lease) || slots.shard().shards().common().is_held() {
         slots.defer(lease);
         return;
@@ -125,7 +126,7 @@ impl<L: Lock> Drop for Release<L> {
         // SAFETY: a `Release` is made for a slot of a pool with lock `L`; the lease is given up under this lock.
         let mut slots = unsafe { lock_shard_of::<L>(&lease) };
         if !self.counted {
-            slots.count_dropped();
+            slots.end(&lease);
         }
         let idle = if self.hidden {
             slots.release_hidden(lease)
@@ -136,36 +137,170 @@ impl<L: Lock> Drop for Release<L> {
     }
 }
 
-/// Destroys objects whose destruction walks or holds have put off: all of them, even if one destructor panics. (A second
-/// panic while the first unwinds aborts, as everywhere.)
+/// The slots of destroyed objects: released when dropped.
+pub(crate) struct Emptied<L: Lock> {
+    due: Due,
+    lock: PhantomData<L>,
+}
+
+impl<L: Lock> Emptied<L> {
+    /// The slots.
+    pub(crate) fn due(&self) -> &Due {
+        &self.due
+    }
+
+    /// Releases the slots under their shard's lock, which the caller has.
+    pub(crate) fn release(self, slots: &mut Slots) -> Option<Idle> {
+        slots.release_due(&ManuallyDrop::new(self).due)
+    }
+}
+
+impl<L: Lock> Drop for Emptied<L> {
+    fn drop(&mut self) {
+        let shard = self.due.header().owner().cast();
+        // SAFETY: due-is-hidden: the slots keep their region attached, and it the shard, until they are released under this
+        // lock. `destroy` was told the lock's type.
+        let mut slots = unsafe { Shard::<L, Slots>::lock_raw(shard) };
+        let idle = slots.release_due(&self.due);
+        finish(slots, idle);
+    }
+}
+
+/// Destroys the objects in hidden slots: all of them, even if one destructor panics. (A second panic while the first unwinds
+/// aborts, as everywhere.) The slots are released when what is returned is dropped.
 ///
 /// # Safety
 ///
-/// `due` came from these shards, and their slots hold objects of type `T`.
-pub(crate) unsafe fn destroy_due<T, A: Access, L: Lock>(_: &SlotShards<L>, due: Due) {
-    /// Goes on where a panic stopped.
-    struct Rest<T, A: Access, L: Lock>(Due, PhantomData<(Slot<T, A>, L)>);
+/// - There is at least one slot, and the slots hold objects of type `T` in a pool with access `A` and lock `L`.
+/// - No lock is held.
+pub(crate) unsafe fn destroy<T, A: Access, L: Lock>(due: Due) -> Emptied<L> {
+    /// The objects that are left; goes on where a panic stopped.
+    struct Objects<'a, T, A: Access> {
+        due: &'a Due,
+        left: u64,
+        marker: PhantomData<Slot<T, A>>,
+    }
 
-    impl<T, A: Access, L: Lock> Rest<T, A, L> {
+    impl<T, A: Access> Objects<'_, T, A> {
         fn destroy(&mut self) {
-            while let Some(lease) = self.0.next() {
-                let slot = lease.into_slot();
-                // SAFETY: due-is-hidden: nobody else has the lease.
-                let release = Release::<L>::hidden(unsafe { Lease::from_slot(slot) });
-                // SAFETY: live-is-init, and typed by the caller; due-is-hidden: the handle is gone and nobody looks.
+            while self.left != 0 {
+                let slot = self.due.slot(self.left.trailing_zeros());
+                self.left &= self.left - 1;
+                // SAFETY: the caller's type; due-is-hidden: the handle is gone and nobody looks.
                 unsafe { ptr::drop_in_place(slot.cast::<Slot<T, A>>().as_ptr()) };
-                drop(release);
             }
         }
     }
 
-    impl<T, A: Access, L: Lock> Drop for Rest<T, A, L> {
+    impl<T, A: Access> Drop for Objects<'_, T, A> {
         fn drop(&mut self) {
             self.destroy();
         }
     }
 
-    if !due.is_empty() {
-        Rest::<T, A, L>(due, PhantomData).destroy();
+    let emptied = Emptied {
+        due,
+        lock: PhantomData,
+    };
+    let left = emptied.due.spot().mask;
+    Objects::<T, A> {
+        due: &emptied.due,
+        left,
+        marker: PhantomData,
     }
+    .destroy();
+    emptied
+}
+
+/// Destroys objects that are found group by group: all of them, even if one destructor panics.
+///
+/// `next` finds and hides them: it is given a shard's locked slots and what was destroyed last, which is released only
+/// afterwards, so that its chunk is still there to go on from.
+///
+/// # Safety
+///
+/// The slots hold objects of type `T` in a pool with access `A` and lock `L`.
+pub(crate) unsafe fn sweep<T, A, L, N>(shards: &SlotShards<L>, next: N)
+where
+    A: Access,
+    L: Lock,
+    N: FnMut(&mut Slots, Option<&Due>) -> Option<Due>,
+{
+    Sweep::<T, A, L, N> {
+        shards,
+        index: 0,
+        next,
+        marker: PhantomData,
+    }
+    .run();
+}
+
+/// A sweep in progress; goes on where a panic stopped, with the same shard.
+struct Sweep<'a, T, A, L, N>
+where
+    A: Access,
+    L: Lock,
+    N: FnMut(&mut Slots, Option<&Due>) -> Option<Due>,
+{
+    shards: &'a SlotShards<L>,
+    index: usize,
+    next: N,
+    marker: PhantomData<Slot<T, A>>,
+}
+
+impl<T, A, L, N> Sweep<'_, T, A, L, N>
+where
+    A: Access,
+    L: Lock,
+    N: FnMut(&mut Slots, Option<&Due>) -> Option<Due>,
+{
+    fn run(&mut self) {
+        while self.index < self.shards.count() {
+            if let Some(shard) = self.shards.get(self.index) {
+                self.run_shard(shard);
+            }
+            self.index += 1;
+        }
+    }
+
+    fn run_shard(&mut self, shard: &SlotShard<L>) {
+        let mut last: Option<Emptied<L>> = None;
+        loop {
+            let mut slots = shard.lock();
+            let due = (self.next)(&mut slots, last.as_ref().map(Emptied::due));
+            let idle = last.take().and_then(|emptied| emptied.release(&mut slots));
+            finish(slots, idle);
+            let Some(due) = due else { return };
+            // SAFETY: `sweep`'s caller names the types; spots with an empty mask are not found.
+            last = Some(unsafe { destroy::<T, A, L>(due) });
+        }
+    }
+}
+
+impl<T, A, L, N> Drop for Sweep<'_, T, A, L, N>
+where
+    A: Access,
+    L: Lock,
+    N: FnMut(&mut Slots, Option<&Due>) -> Option<Due>,
+{
+    fn drop(&mut self) {
+        self.run();
+    }
+}
+
+/// Destroys what was dropped under holds that are gone, unless the pool is held again: then the last of those will.
+///
+/// # Safety
+///
+/// As [`sweep`].
+pub(crate) unsafe fn sweep_deferred<T, A: Access, L: Lock>(shards: &SlotShards<L>) {
+    let next = |slots: &mut Slots, after: Option<&Due>| {
+        if shards.common().is_held() {
+            None
+        } else {
+            slots.sweep_next(after)
+        }
+    };
+    // SAFETY: passed on.
+    unsafe { sweep::<T, A, L, _>(shards, next) }
 }

@@ -4,9 +4,11 @@
 use std::alloc::Layout;
 use std::ptr::NonNull;
 
+use super::directory::Directory;
 use super::header::{Detached, NewRegion};
 use super::layout::SlotLayout;
-use super::slots::{Idle, Lease, Slots};
+use super::lease::{Idle, Lease};
+use super::slots::Slots;
 use crate::chunk::Region;
 use crate::error::PoolError;
 use crate::sync::{AtomicUsize, Claim, Core, Guard, Lock, Ordering, Shard, Shards};
@@ -87,6 +89,23 @@ impl Common {
         self.holds.load(Ordering::Acquire) != 0
     }
 
+    /// One more hold. Overflow is out of reach but for leaked ones: then the process aborts.
+    pub(crate) fn raise_hold(&self) {
+        if self.holds.fetch_add(1, Ordering::Relaxed) > usize::MAX / 2 {
+            std::process::abort();
+        }
+    }
+
+    /// One hold less; whether it was the last.
+    pub(crate) fn lower_hold(&self) -> bool {
+        self.holds.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// Forgets holds that were leaked; whether there were any. The caller has the only reference to the pool.
+    pub(crate) fn forget_holds(&self) -> bool {
+        self.holds.swap(0, Ordering::AcqRel) != 0
+    }
+
     /// Adds up to `wanted` slots to the capacity; returns how many the limit allows.
     fn grant(&self, wanted: usize) -> usize {
         let mut granted = 0;
@@ -111,10 +130,12 @@ impl Common {
 }
 
 /// What a slot shard keeps beside its lock.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Open {
     /// Drops that began without the lock, of objects that [`Slots::live`] still counts.
     dropped: AtomicUsize,
+    /// The chunks in which weak keys were made.
+    pub(crate) directory: Directory,
 }
 
 impl Core for Slots {
@@ -464,10 +485,11 @@ pub(crate) fn finish<L: Lock>(slots: SlotGuard<'_, L>, idle: Option<Idle>) {
 #[cold]
 fn give_back<L: Lock>(mut slots: SlotGuard<'_, L>, idle: Idle) {
     let common = slots.shard().shards().common();
-    let closed = slots.is_closed();
-    if !closed {
+    if !slots.is_closed() {
         let kept = common.config.keep_empty.unwrap_or(usize::MAX);
-        if common.idle.fetch_add(1, Ordering::Relaxed) < kept {
+        let others = common.idle.fetch_add(1, Ordering::Relaxed);
+        // A hold looks objects up by key without the lock, in chunks that must stay.
+        if others < kept || common.is_held() {
             return;
         }
     }
@@ -484,6 +506,7 @@ fn detach<L: Lock>(
 ) -> (Detached, Claims<L>) {
     let before = slots.idle();
     let detached = which(slots);
+    detached.serials(|serial| slots.shard().open().directory.remove(serial));
     let shards = slots.shard().shards();
     let common = shards.common();
     common.revoke(detached.slots);
@@ -522,7 +545,7 @@ pub(crate) fn shrink<L: Lock>(shards: &SlotShards<L>) -> usize {
         if shards.common().is_held() {
             return 0;
         }
-        let (detached, claims) = detach(&mut slots, Slots::detach_all_idle);
+        let (detached, claims) = detach(&mut slots, |slots| slots.detach_idle(usize::MAX));
         drop(slots);
         let bytes = detached.bytes;
         drop(detached);
@@ -530,6 +553,26 @@ pub(crate) fn shrink<L: Lock>(shards: &SlotShards<L>) -> usize {
         bytes
     };
     shards.iter().map(give_back).sum()
+}
+
+/// Gives back what wholly free chunks are too many: those that became free while the pool was held.
+pub(crate) fn trim<L: Lock>(shards: &SlotShards<L>) {
+    let common = shards.common();
+    let kept = common.config.keep_empty.unwrap_or(usize::MAX);
+    for shard in shards.iter() {
+        let too_many = common.idle.load(Ordering::Relaxed).saturating_sub(kept);
+        if too_many == 0 {
+            return;
+        }
+        let mut slots = shard.lock();
+        if common.is_held() {
+            return;
+        }
+        let (detached, claims) = detach(&mut slots, |slots| slots.detach_idle(too_many));
+        drop(slots);
+        drop(detached);
+        drop(claims);
+    }
 }
 
 /// Tells all shards that the pool is gone.

@@ -12,179 +12,13 @@
 //! Taking and releasing touch no bitmap; the bitmaps are exact only after a [`flush`](Slots::flush), which comes before
 //! every look at them. This knows no locks, no policy and no handles.
 
-use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use super::header::{All, Detached, Group, Header, List, NewRegion, WithFree, header_of};
 use super::layout::GROUP;
-
-/// Free slots kept at hand. A refill brings at most one group, a flush takes half.
-const MAGAZINE: usize = 64;
-
-/// The sole right to one slot.
-///
-/// # Invariants
-///
-/// *one-lease*: a slot has at most one lease, and while it has one its region is attached.
-#[derive(Debug)]
-pub(crate) struct Lease(NonNull<u8>);
-
-impl Lease {
-    /// Takes a lease back that was given up with [`into_slot`](Self::into_slot).
-    ///
-    /// # Safety
-    ///
-    /// The slot's lease was given up, and is taken back once.
-    #[inline]
-    pub(crate) unsafe fn from_slot(slot: NonNull<u8>) -> Self {
-        Self(slot)
-    }
-
-    /// Gives the lease up to whoever has the pointer, which has the provenance of the region.
-    #[inline]
-    pub(crate) fn into_slot(self) -> NonNull<u8> {
-        self.0
-    }
-
-    /// The slot, with the provenance of the region.
-    pub(crate) fn slot(&self) -> NonNull<u8> {
-        self.0
-    }
-
-    /// The header of the slot's chunk.
-    #[inline]
-    pub(crate) fn header(&self) -> &Header {
-        // SAFETY: one-lease: the region is attached while this lease lives.
-        unsafe { header_of(self.0) }
-    }
-
-    /// The group of the slot, and its bit.
-    fn group(&self) -> (&Group, u64) {
-        let header = self.header();
-        header.group_of(header.index_of(self.0))
-    }
-}
-
-/// A stack of free slots.
-struct Magazine {
-    len: usize,
-    slots: [MaybeUninit<NonNull<u8>>; MAGAZINE],
-}
-
-impl Magazine {
-    const fn new() -> Self {
-        Self {
-            len: 0,
-            slots: [MaybeUninit::uninit(); MAGAZINE],
-        }
-    }
-
-    #[inline]
-    fn pop(&mut self) -> Option<NonNull<u8>> {
-        let len = self.len.checked_sub(1)?;
-        self.len = len;
-        // SAFETY: the first `len` entries are initialised.
-        Some(unsafe { self.slots[len].assume_init() })
-    }
-
-    /// Puts a slot on top, unless the magazine is full.
-    #[inline]
-    fn push(&mut self, slot: NonNull<u8>) -> bool {
-        let Some(entry) = self.slots.get_mut(self.len) else {
-            return false;
-        };
-        entry.write(slot);
-        self.len += 1;
-        true
-    }
-
-    /// The slots, oldest first.
-    fn iter(&self) -> impl Iterator<Item = NonNull<u8>> {
-        // SAFETY: the first `len` entries are initialised.
-        self.slots[..self.len]
-            .iter()
-            .map(|entry| unsafe { entry.assume_init() })
-    }
-
-    /// Forgets the `count` oldest slots.
-    fn forget_oldest(&mut self, count: usize) {
-        self.slots.copy_within(count..self.len, 0);
-        self.len -= count;
-    }
-}
-
-/// A group that a walk is inside of.
-///
-/// # Invariants
-///
-/// *pinned-is-intact*: while a pin lives, its chunk is attached and no object of its `mask` is destroyed.
-#[derive(Debug)]
-pub(crate) struct Pin {
-    header: NonNull<Header>,
-    group: usize,
-    role: u8,
-    mask: u64,
-}
-
-impl Pin {
-    /// The objects that were live when the group was pinned.
-    #[inline]
-    pub(crate) fn mask(&self) -> u64 {
-        self.mask
-    }
-
-    /// The first slot of the group, with the provenance of its region.
-    pub(crate) fn first_slot(&self) -> NonNull<u8> {
-        self.header().slot(self.group * GROUP)
-    }
-
-    /// The group's dropped mark, whoever has the lock.
-    #[inline]
-    pub(crate) fn bits(&self) -> &Group {
-        &self.header().groups()[self.group]
-    }
-
-    #[inline]
-    fn header(&self) -> &Header {
-        // SAFETY: pinned-is-intact.
-        unsafe { self.header.as_ref() }
-    }
-}
-
-/// Dropped objects of one group whose destruction has come, hidden from everyone else: a lease of each.
-///
-/// # Invariants
-///
-/// *due-is-hidden*: every slot of `mask` is hidden, holds an object whose handle is gone, and is named by no other value.
-#[derive(Debug)]
-#[must_use = "the objects are to be destroyed and their slots released"]
-pub(crate) struct Due {
-    header: NonNull<Header>,
-    group: usize,
-    mask: u64,
-}
-
-impl Due {
-    /// Takes out the lowest slot.
-    pub(crate) fn next(&mut self) -> Option<Lease> {
-        if self.mask == 0 {
-            return None;
-        }
-        let index = self.group * GROUP + self.mask.trailing_zeros() as usize;
-        self.mask &= self.mask - 1;
-        // SAFETY: due-is-hidden: the slot is not free, so its region is attached.
-        Some(Lease(unsafe { self.header.as_ref() }.slot(index)))
-    }
-
-    /// Whether no slot is left.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.mask == 0
-    }
-}
-
-/// What [`Slots::release`] may find out.
-#[derive(Debug)]
-pub(crate) struct Idle(NonNull<Header>);
+use super::lease::{Due, Idle, Lease, Pin, Spot};
+use super::magazine::{MAGAZINE, Magazine};
+use crate::sync::Ordering;
 
 /// Chunks that have unopened slots: neighbours in one region.
 struct Unopened {
@@ -278,7 +112,7 @@ impl Slots {
 
     /// Slots that are free, in the magazine or not. O(chunks with free slots).
     pub(crate) fn free(&self) -> usize {
-        self.magazine.len + self.with_free.iter().map(Header::free).sum::<usize>()
+        self.magazine.len() + self.with_free.iter().map(Header::free).sum::<usize>()
     }
 
     /// An object has been made.
@@ -287,10 +121,20 @@ impl Slots {
         self.live = self.live.wrapping_add(1);
     }
 
-    /// The drop of an object begins.
+    /// The drop of an object begins that has no weak keys.
     #[inline]
     pub(crate) fn count_dropped(&mut self) {
         self.live = self.live.wrapping_sub(1);
+    }
+
+    /// The drop of the object in a slot begins: it is not counted any more, and its weak keys do not answer any more.
+    #[inline]
+    pub(crate) fn end(&mut self, lease: &Lease) {
+        self.count_dropped();
+        let header = lease.header();
+        if let Some(stamps) = header.stamps() {
+            stamps[header.index_of(lease.slot())].store(0, Ordering::Release);
+        }
     }
 
     /// Takes a free slot: the last released one, if that was a short while ago.
@@ -300,7 +144,8 @@ impl Slots {
     pub(crate) fn take(&mut self) -> Option<Lease> {
         if !self.counted {
             if let Some(slot) = self.magazine.pop() {
-                return Some(Lease(slot));
+                // SAFETY: partition: what is in the magazine has no lease.
+                return Some(unsafe { Lease::from_slot(slot) });
             }
         }
         self.take_slow()
@@ -308,10 +153,12 @@ impl Slots {
 
     #[cold]
     fn take_slow(&mut self) -> Option<Lease> {
-        if self.magazine.len == 0 {
+        if self.magazine.is_empty() {
             self.refill();
         }
-        let lease = Lease(self.magazine.pop()?);
+        let slot = self.magazine.pop()?;
+        // SAFETY: partition: what is in the magazine has no lease.
+        let lease = unsafe { Lease::from_slot(slot) };
         if self.counted {
             let header = lease.header();
             header.used.set(header.used.get() + 1);
@@ -351,9 +198,9 @@ impl Slots {
         if self.counted {
             return self.release_counted(lease);
         }
-        if !self.magazine.push(lease.0) {
+        if !self.magazine.push(lease.slot()) {
             self.flush_oldest(MAGAZINE / 2);
-            self.magazine.push(lease.0);
+            self.magazine.push(lease.slot());
         }
         None
     }
@@ -361,10 +208,10 @@ impl Slots {
     #[cold]
     fn release_counted(&mut self, lease: Lease) -> Option<Idle> {
         if self.closed {
-            self.set_free(lease.0);
-        } else if !self.magazine.push(lease.0) {
+            self.set_free(lease.slot());
+        } else if !self.magazine.push(lease.slot()) {
             self.flush_oldest(MAGAZINE / 2);
-            self.magazine.push(lease.0);
+            self.magazine.push(lease.slot());
         }
         let header = lease.header();
         header.used.set(header.used.get() - 1);
@@ -375,12 +222,12 @@ impl Slots {
         let region = unsafe { header.region().as_ref() };
         region.region_idle.set(region.region_idle.get() + 1);
         self.idle += 1;
-        Some(Idle(header.region()))
+        Some(Idle::new(header.region()))
     }
 
     /// Makes the bitmaps exact: nothing stays in the magazine.
     pub(crate) fn flush(&mut self) {
-        self.flush_oldest(self.magazine.len);
+        self.flush_oldest(self.magazine.len());
     }
 
     fn flush_oldest(&mut self, count: usize) {
@@ -440,36 +287,91 @@ impl Slots {
     /// Flushes, then pins the first group with a live object: behind the pinned one, or from the start.
     pub(crate) fn pin_next(&mut self, after: Option<&Pin>) -> Option<Pin> {
         self.flush();
-        let (mut pin, bits) = self.next_group(
-            after.map(|pin| (pin.header(), pin.group)),
-            Header::live_mask,
-        )?;
-        pin.role = bits.pin();
+        let spot = self.next_spot(after.map(Pin::spot), Header::live_mask)?;
+        let role = self.group(spot).pin();
         self.pins += 1;
-        Some(pin)
+        Some(Pin::new(spot, role))
     }
 
-    /// The first group, behind the given one or from the start, for which `mask` is not empty: not pinned yet.
-    fn next_group<'a>(
-        &'a self,
-        after: Option<(&'a Header, usize)>,
-        mask: impl Fn(&Header, usize) -> u64,
-    ) -> Option<(Pin, &'a Group)> {
+    /// Gives a pin back. Unless the pool is held, also returns the objects whose destruction it was the last to put off.
+    pub(crate) fn unpin(&mut self, pin: Pin, held: bool) -> Due {
+        pin.bits().unpin(pin.role());
+        self.pins -= 1;
+        let mask = if held { 0 } else { pin.bits().settle() };
+        self.due(Spot { mask, ..pin.spot() })
+    }
+
+    /// Flushes, then finds the first group with a live object, behind the given one or from the start. The pool is held, which
+    /// keeps the objects and their chunks.
+    pub(crate) fn live_next(&mut self, after: Option<Spot>) -> Option<Spot> {
+        self.flush();
+        self.next_spot(after, Header::live_mask)
+    }
+
+    /// Hides and returns the dropped objects of the first group, behind the given one or from the start, that has any whose
+    /// destruction no walk puts off. The pool is not held.
+    pub(crate) fn sweep_next(&mut self, after: Option<&Due>) -> Option<Due> {
+        if self.deferred == 0 {
+            return None;
+        }
+        let settle = |header: &Header, group: usize| match &header.groups()[group] {
+            bits if bits.dropped() != 0 => bits.settle(),
+            _ => 0,
+        };
+        let spot = self.next_spot(after.map(Due::spot), settle)?;
+        Some(self.due(spot))
+    }
+
+    /// Hides and returns the adopted objects of the first group, behind the given one or from the start, that has any.
+    pub(crate) fn disown_next(&mut self, after: Option<&Due>) -> Option<Due> {
+        self.flush();
+        let adopted = |header: &Header, group: usize| header.groups()[group].adopted.get();
+        let spot = self.next_spot(after.map(Due::spot), adopted)?;
+        let due = Due::new(spot);
+        for bit in bits_of(spot.mask) {
+            // SAFETY: an adopted object's lease is the pool's, which gives it to `due`; here it is only lent.
+            let lease = unsafe { Lease::from_slot(due.slot(bit)) };
+            self.end(&lease);
+            self.hide(&lease);
+        }
+        self.group(spot).adopted.set(0);
+        Some(due)
+    }
+
+    /// What was dropped and is hidden now.
+    fn due(&mut self, spot: Spot) -> Due {
+        self.deferred -= spot.mask.count_ones() as usize;
+        Due::new(spot)
+    }
+
+    /// Makes the slots of destroyed objects free.
+    pub(crate) fn release_due(&mut self, due: &Due) -> Option<Idle> {
+        let mut idle = None;
+        for bit in bits_of(due.spot().mask) {
+            // SAFETY: due-is-hidden: the lease was `due`'s.
+            idle = self.release_hidden(unsafe { Lease::from_slot(due.slot(bit)) });
+        }
+        idle
+    }
+
+    /// The first group, behind the given one or from the start, for which `mask` is not empty.
+    ///
+    /// The chunk of the group that is given is attached.
+    fn next_spot(&self, after: Option<Spot>, mask: impl Fn(&Header, usize) -> u64) -> Option<Spot> {
         let (first, mut start) = match after {
-            Some((header, group)) => (Some(header), group + 1),
+            // SAFETY: what spots are kept in (a pin, a due, a hold's iterator) keeps their chunk attached.
+            Some(spot) => (Some(unsafe { spot.header() }), spot.group + 1),
             None => (self.chunks.first(), 0),
         };
         for header in self.chunks.iter_from(first) {
             for group in start..header.opened().div_ceil(GROUP) {
                 let mask = mask(header, group);
                 if mask != 0 {
-                    let pin = Pin {
+                    return Some(Spot {
                         header: NonNull::from(header),
                         group,
-                        role: 0,
                         mask,
-                    };
-                    return Some((pin, &header.groups()[group]));
+                    });
                 }
             }
             start = 0;
@@ -477,17 +379,30 @@ impl Slots {
         None
     }
 
-    /// Gives a pin back. Unless the pool is held, also returns the objects whose destruction it was the last to put off.
-    pub(crate) fn unpin(&mut self, pin: Pin, held: bool) -> Due {
-        pin.bits().unpin(pin.role);
-        self.pins -= 1;
-        let mask = if held { 0 } else { pin.bits().settle() };
-        self.deferred -= mask.count_ones() as usize;
-        Due {
-            header: pin.header,
-            group: pin.group,
-            mask,
-        }
+    /// The group of a spot that was just found.
+    fn group(&self, spot: Spot) -> &Group {
+        // SAFETY: linked-is-live: `next_spot` found it in the list, under the same `&mut self`.
+        &unsafe { spot.header() }.groups()[spot.group]
+    }
+
+    /// Gives an object to the pool: its lease is the pool's from now on.
+    pub(crate) fn adopt(&mut self, lease: Lease) {
+        let (group, bit) = lease.group();
+        group.adopted.set(group.adopted.get() | bit);
+    }
+
+    /// Takes an object from the pool again: its lease, if it was adopted.
+    ///
+    /// # Safety
+    ///
+    /// `slot` is a slot of this shard that is not free.
+    pub(crate) unsafe fn disown(&mut self, slot: NonNull<u8>) -> Option<Lease> {
+        // SAFETY: the caller's slot; where it is not adopted, its lease is somebody else's and only lent here.
+        let lease = unsafe { Lease::from_slot(slot) };
+        let (group, bit) = lease.group();
+        let was = group.adopted.get();
+        group.adopted.set(was & !bit);
+        (was & bit != 0).then_some(lease)
     }
 
     /// Puts a laid-out region into the shard, in front of the others, its slots unopened.
@@ -553,21 +468,22 @@ impl Slots {
     pub(crate) fn detach(&mut self, idle: Idle) -> Detached {
         let mut detached = Detached::none();
         // SAFETY: linked-is-live: nothing was detached since `release` found the region attached.
-        let region = unsafe { idle.0.as_ref() };
+        let region = unsafe { idle.region().as_ref() };
         if region.region_idle.get() == region.region_chunks() {
             self.flush();
             // SAFETY: all slots of all chunks are free, and by now by the bitmaps.
-            unsafe { self.detach_region(idle.0, &mut detached) };
+            unsafe { self.detach_region(idle.region(), &mut detached) };
         }
         detached
     }
 
-    /// Takes all regions out of the shard that are wholly free.
-    pub(crate) fn detach_all_idle(&mut self) -> Detached {
+    /// Takes wholly free regions out of the shard, until they have had `chunks` chunks.
+    pub(crate) fn detach_idle(&mut self, chunks: usize) -> Detached {
         self.flush();
         let mut detached = Detached::none();
+        let enough = self.chunk_count.saturating_sub(chunks);
         let mut next = self.chunks.first().map(NonNull::from);
-        while let Some(chunk) = next {
+        while let Some(chunk) = next.filter(|_| self.chunk_count > enough) {
             // SAFETY: linked-is-live: it was linked to a chunk that was attached, and another region's.
             let header = unsafe { chunk.as_ref() };
             // Chunks of one region are neighbours in the list.
@@ -660,4 +576,15 @@ impl Slots {
             offset / header.stride() < header.opened() && offset % header.stride() == 0
         })
     }
+}
+
+/// The places of the set bits, lowest first.
+pub(crate) fn bits_of(mut mask: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = mask.trailing_zeros();
+        (bit < u64::BITS).then(|| {
+            mask &= mask - 1;
+            bit
+        })
+    })
 }

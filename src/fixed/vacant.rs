@@ -4,10 +4,10 @@
 use std::mem::{ManuallyDrop, MaybeUninit};
 
 use super::layout::Slot;
+use super::lease::Lease;
 use super::pool_box::PoolBox;
 use super::retire::Release;
 use super::shard::{Acquired, lock_shard_of};
-use super::slots::Lease;
 use super::store::Store;
 use crate::access::{Access, Shared};
 use crate::error::PoolError;

@@ -11,9 +11,9 @@ use std::ops::ControlFlow;
 use std::ptr::NonNull;
 
 use super::layout::{GROUP, Slot};
-use super::retire::destroy_due;
-use super::shard::{SlotShard, SlotShards};
-use super::slots::Pin;
+use super::lease::{Lease, Pin};
+use super::retire::{destroy, retire};
+use super::shard::{SlotShard, SlotShards, lock_shard_of};
 use super::store::Store;
 use crate::access::{Access, Keyed, ThroughPool};
 use crate::sync::Lock;
@@ -42,6 +42,31 @@ pub(crate) fn try_for_each_mut<T, L: Lock, B>(
         // give nothing, the pool is borrowed uniquely, and one walk gives each object once.
         f(unsafe { object.as_mut() })
     })
+}
+
+/// Runs `f` on each adopted object of a pool that nobody else reaches, and destroys those it does not want.
+pub(crate) fn retain<T, L: Lock>(
+    store: &mut Store<T, Keyed, L>,
+    mut f: impl FnMut(&mut T) -> bool,
+) {
+    let _: ControlFlow<()> = walk(store, |mut object: NonNull<T>| {
+        let slot = object.cast();
+        // SAFETY: `walk` gives pinned objects; the lease is the pool's or a handle's and only lent here.
+        let lease = unsafe { Lease::from_slot(slot) };
+        // SAFETY: as in `try_for_each_mut`.
+        if lease.is_adopted() && !f(unsafe { object.as_mut() }) {
+            // SAFETY: the pool has lock `L`, and the pin keeps the slot.
+            let mut slots = unsafe { lock_shard_of::<L>(&lease) };
+            // SAFETY: the slot is that shard's, and pinned.
+            let disowned = unsafe { slots.disown(slot) };
+            drop(slots);
+            if disowned.is_some() {
+                // SAFETY: the lease was the pool's and is given up here. The group is pinned: the object goes when we leave.
+                unsafe { retire::<T, Keyed, L>(object) };
+            }
+        }
+        ControlFlow::Continue(())
+    });
 }
 
 /// Runs `f` on each live object, pinned; what the call's own pins put off is destroyed before it ends.
@@ -131,9 +156,9 @@ impl<T, A: Access, L: Lock> Walk<'_, T, A, L> {
             self.index += 1;
         }
         self.pin = next;
-        if let Some(due) = due {
+        if let Some(due) = due.filter(|due| !due.is_empty()) {
             // SAFETY: typed, by `walk`'s store. If a destructor panics, dropping `self` leaves the next group.
-            unsafe { destroy_due::<T, A, L>(self.shards, due) };
+            drop(unsafe { destroy::<T, A, L>(due) });
         }
     }
 }
@@ -152,7 +177,9 @@ impl<T, A: Access, L: Lock> Drop for Walk<'_, T, A, L> {
         let held = self.shards.common().is_held();
         let due = slots.unpin(pin, held);
         drop(slots);
-        // SAFETY: typed, by `walk`'s store.
-        unsafe { destroy_due::<T, A, L>(self.shards, due) };
+        if !due.is_empty() {
+            // SAFETY: typed, by `walk`'s store.
+            drop(unsafe { destroy::<T, A, L>(due) });
+        }
     }
 }

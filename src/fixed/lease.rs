@@ -1,0 +1,186 @@
+#![expect(unsafe_code, reason = "pointers that stand for rights")]
+//! What the core hands out: rights to slots, as values that cannot be copied.
+
+use std::ptr::NonNull;
+
+use super::header::{Group, Header, header_of};
+use super::layout::GROUP;
+
+/// The sole right to one slot.
+///
+/// # Invariants
+///
+/// *one-lease*: a slot has at most one lease, and while it has one its region is attached.
+#[derive(Debug)]
+pub(crate) struct Lease(NonNull<u8>);
+
+impl Lease {
+    /// Takes a lease back that was given up with [`into_slot`](Self::into_slot).
+    ///
+    /// # Safety
+    ///
+    /// The slot's lease was given up, and is taken back once.
+    #[inline]
+    pub(crate) unsafe fn from_slot(slot: NonNull<u8>) -> Self {
+        Self(slot)
+    }
+
+    /// Gives the lease up to whoever has the pointer, which has the provenance of the region.
+    #[inline]
+    pub(crate) fn into_slot(self) -> NonNull<u8> {
+        self.0
+    }
+
+    /// The slot, with the provenance of the region.
+    pub(crate) fn slot(&self) -> NonNull<u8> {
+        self.0
+    }
+
+    /// The header of the slot's chunk.
+    #[inline]
+    pub(crate) fn header(&self) -> &Header {
+        // SAFETY: one-lease: the region is attached while this lease lives.
+        unsafe { header_of(self.0) }
+    }
+
+    /// Whether the object is the pool's own. Nobody may be adopting or disowning it meanwhile.
+    pub(crate) fn is_adopted(&self) -> bool {
+        let (group, bit) = self.group();
+        group.adopted.get() & bit != 0
+    }
+
+    /// The group of the slot, and its bit.
+    pub(crate) fn group(&self) -> (&Group, u64) {
+        let header = self.header();
+        header.group_of(header.index_of(self.0))
+    }
+}
+
+/// Some slots of one group, found under the shard's lock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spot {
+    pub(crate) header: NonNull<Header>,
+    pub(crate) group: usize,
+    pub(crate) mask: u64,
+}
+
+impl Spot {
+    /// The header of the chunk.
+    ///
+    /// # Safety
+    ///
+    /// The chunk is attached for `'a`.
+    pub(crate) unsafe fn header<'a>(self) -> &'a Header {
+        // SAFETY: the caller keeps it alive. Aliasing: whatever changes in it is a cell.
+        unsafe { self.header.as_ref() }
+    }
+}
+
+/// A group that a walk is inside of.
+///
+/// # Invariants
+///
+/// *pinned-is-intact*: while a pin lives, its chunk is attached and no object of its `mask` is destroyed.
+#[derive(Debug)]
+pub(crate) struct Pin {
+    spot: Spot,
+    role: u8,
+}
+
+impl Pin {
+    /// For a spot that was just pinned in this role.
+    pub(crate) fn new(spot: Spot, role: u8) -> Self {
+        Self { spot, role }
+    }
+
+    /// What [`Group::unpin`] wants to know.
+    pub(crate) fn role(&self) -> u8 {
+        self.role
+    }
+
+    /// The group, and the objects that were live when it was pinned.
+    pub(crate) fn spot(&self) -> Spot {
+        self.spot
+    }
+
+    /// The objects that were live when the group was pinned.
+    #[inline]
+    pub(crate) fn mask(&self) -> u64 {
+        self.spot.mask
+    }
+
+    /// The first slot of the group, with the provenance of its region.
+    #[inline]
+    pub(crate) fn first_slot(&self) -> NonNull<u8> {
+        self.header().slot(self.spot.group * GROUP)
+    }
+
+    /// The group; without the lock only its dropped mark may be read.
+    #[inline]
+    pub(crate) fn bits(&self) -> &Group {
+        &self.header().groups()[self.spot.group]
+    }
+
+    #[inline]
+    fn header(&self) -> &Header {
+        // SAFETY: pinned-is-intact.
+        unsafe { self.spot.header() }
+    }
+}
+
+/// Slots of one group that are hidden from everyone else: their objects are to be destroyed, then they are released.
+///
+/// # Invariants
+///
+/// *due-is-hidden*: every slot of the mask is hidden, its handle is gone, and this value has its lease.
+#[derive(Debug)]
+#[must_use = "the objects are to be destroyed and their slots released"]
+pub(crate) struct Due(Spot);
+
+impl Due {
+    /// For slots that were just hidden.
+    pub(crate) fn new(spot: Spot) -> Self {
+        Self(spot)
+    }
+
+    /// The group and the slots.
+    pub(crate) fn spot(&self) -> Spot {
+        self.0
+    }
+
+    /// Whether there is no slot.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.mask == 0
+    }
+
+    /// The header of the slots' chunk. There is at least one slot.
+    pub(crate) fn header(&self) -> &Header {
+        assert!(
+            !self.is_empty(),
+            "due-is-hidden: without slots the chunk may be gone"
+        );
+        // SAFETY: due-is-hidden: the slots are not free, so their region is attached.
+        unsafe { self.0.header() }
+    }
+
+    /// The slot of one bit of the mask, with the provenance of its region.
+    pub(crate) fn slot(&self, bit: u32) -> NonNull<u8> {
+        self.header().slot(self.0.group * GROUP + bit as usize)
+    }
+}
+
+/// A chunk that has just become wholly free: its region.
+#[derive(Debug)]
+pub(crate) struct Idle(NonNull<Header>);
+
+impl Idle {
+    /// For the first chunk of the region.
+    pub(crate) fn new(region: NonNull<Header>) -> Self {
+        Self(region)
+    }
+
+    /// The first chunk of the region.
+    pub(crate) fn region(&self) -> NonNull<Header> {
+        self.0
+    }
+}

@@ -1,0 +1,64 @@
+#![expect(unsafe_code, reason = "reads the initialised part of an array")]
+//! A shard's free slots at hand: last freed, first reused, still hot in cache.
+
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+
+/// Free slots kept at hand. A refill brings at most one group, a flush takes half.
+pub(crate) const MAGAZINE: usize = 64;
+
+/// A stack of free slots.
+pub(crate) struct Magazine {
+    len: usize,
+    slots: [MaybeUninit<NonNull<u8>>; MAGAZINE],
+}
+
+impl Magazine {
+    pub(crate) const fn new() -> Self {
+        Self {
+            len: 0,
+            slots: [MaybeUninit::uninit(); MAGAZINE],
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Option<NonNull<u8>> {
+        let len = self.len.checked_sub(1)?;
+        self.len = len;
+        // SAFETY: the first `len` entries are initialised.
+        Some(unsafe { self.slots[len].assume_init() })
+    }
+
+    /// Puts a slot on top, unless the magazine is full.
+    #[inline]
+    pub(crate) fn push(&mut self, slot: NonNull<u8>) -> bool {
+        let Some(entry) = self.slots.get_mut(self.len) else {
+            return false;
+        };
+        entry.write(slot);
+        self.len += 1;
+        true
+    }
+
+    /// The slots, oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = NonNull<u8>> {
+        // SAFETY: the first `len` entries are initialised.
+        self.slots[..self.len]
+            .iter()
+            .map(|entry| unsafe { entry.assume_init() })
+    }
+
+    /// Forgets the `count` oldest slots.
+    pub(crate) fn forget_oldest(&mut self, count: usize) {
+        self.slots.copy_within(count..self.len, 0);
+        self.len -= count;
+    }
+}
