@@ -373,26 +373,33 @@ impl Group {
     pub(crate) fn defer(&self, slot: u64) {
         self.dropped.store(self.dropped() | slot, Ordering::Relaxed);
         self.newer.set(self.newer.get() | slot);
+        self.change_roles();
+    }
+
+    /// Lets newcomers count under the other role, if nobody is left there; whether it did.
+    ///
+    /// Newcomers do not see the slots dropped so far. So those wait only for the walks counted under the role that was
+    /// current, and walks that overlap without end do not put a destruction off for ever.
+    fn change_roles(&self) -> bool {
+        let current = self.current.get();
+        let change = self.newer.get() != 0 && self.pins[usize::from(1 - current)].get() == 0;
+        if change {
+            self.newer.set(0);
+            self.current.set(1 - current);
+        }
+        change
     }
 
     /// Hides and returns the dropped slots that no walk can look at any more.
-    ///
-    /// Walks that were inside when a slot was dropped count under either role. When those of the role that is not current
-    /// have left, the roles change: newcomers, who do not see the slot, then count under the other, and only those who may
-    /// see it are waited for. So walks that overlap without end do not put a destruction off for ever.
     pub(crate) fn settle(&self) -> u64 {
         let mut due = 0;
         loop {
-            let current = self.current.get();
-            if self.pins[usize::from(1 - current)].get() != 0 {
+            if self.pins[usize::from(1 - self.current.get())].get() == 0 {
+                due |= self.dropped() & !self.newer.get();
+            }
+            if !self.change_roles() {
                 break;
             }
-            due |= self.dropped() & !self.newer.get() & !due;
-            if self.newer.get() == 0 {
-                break;
-            }
-            self.newer.set(0);
-            self.current.set(1 - current);
         }
         self.dropped.store(self.dropped() & !due, Ordering::Relaxed);
         self.hidden.set(self.hidden.get() | due);

@@ -588,3 +588,6 @@ pub(crate) fn bits_of(mut mask: u64) -> impl Iterator<Item = u32> {
         })
     })
 }
+
+#[cfg(test)]
+mod tests;
