@@ -527,7 +527,7 @@ fn random_streams_keep_every_invariant(
     let mut random = Xorshift(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let mut fixture = Fixture::new::<[u64; 128]>(counted);
     let (mut live, mut pins): (Vec<Lease>, Vec<Pin>) = (Vec::new(), Vec::new());
-    for _ in 0..if cfg!(miri) { 200 } else { 3000 } {
+    for _ in 0..if cfg!(miri) { 100 } else { 1000 } {
         match random.below(12) {
             0 if fixture.slots.unopened() == 0 && fixture.slots.chunk_count < 6 => {
                 fixture.grow(100, 50)
