@@ -1,0 +1,527 @@
+//! A picture of a pool's memory: [`HeapMap`], for a terminal, as SVG and as JSON.
+
+use std::fmt::{self, Write};
+
+/// What the bytes of a pool's chunks were used for at one moment, from
+/// [`VariadicPool::heap_map`](crate::generic::VariadicPool::heap_map).
+///
+/// `Display` draws it in a terminal: a line for each chunk, from its first byte to its last. A heap of many chunks is
+/// summarised.
+///
+/// ```
+/// use mem_pool::VariadicPool;
+///
+/// let pool = VariadicPool::new(4096, 0);
+/// let mut blocks: Vec<_> = (0..6).map(|_| pool.alloc(500)).collect();
+/// blocks.remove(3);
+/// blocks.remove(1);
+/// let drawn = pool.heap_map().to_string();
+/// let line = drawn.lines().last().unwrap();
+/// assert!(line.starts_with("   4.0 KiB [│███████") && line.contains("│·······"), "{drawn}");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HeapMap {
+    /// Each chunk, and how many of the runs, one after the other, are its.
+    chunks: Vec<Span>,
+    runs: Vec<Run>,
+}
+
+/// What bytes are used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cell {
+    /// Somebody's.
+    Used,
+    /// Nobody's.
+    Free,
+    /// The pool's own.
+    Header,
+}
+
+const KINDS: [Cell; 3] = [Cell::Used, Cell::Free, Cell::Header];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    bytes: usize,
+    runs: usize,
+}
+
+/// Neighbouring bytes of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Run {
+    cell: Cell,
+    bytes: usize,
+}
+
+/// Lines in a terminal, rows in a picture: more are summarised.
+const MOST_LINES: usize = 32;
+/// Characters in a line.
+const COLUMNS: usize = 64;
+/// Pixels in a row of a picture.
+const PIXELS: usize = 900;
+
+impl HeapMap {
+    /// No chunk yet.
+    pub(crate) const fn new() -> Self {
+        Self {
+            chunks: Vec::new(),
+            runs: Vec::new(),
+        }
+    }
+
+    /// Makes room for so many more chunks and runs.
+    pub(crate) fn reserve(&mut self, chunks: usize, runs: usize) {
+        self.chunks.reserve(chunks);
+        self.runs.reserve(runs);
+    }
+
+    /// Whether so many more can be added without the allocator.
+    pub(crate) fn has_room(&self, chunks: usize, runs: usize) -> bool {
+        let room = |len: usize, capacity: usize| capacity - len;
+        room(self.chunks.len(), self.chunks.capacity()) >= chunks
+            && room(self.runs.len(), self.runs.capacity()) >= runs
+    }
+
+    /// A chunk follows, of so many bytes.
+    pub(crate) fn begin_chunk(&mut self, bytes: usize) {
+        self.chunks.push(Span { bytes, runs: 0 });
+    }
+
+    /// The chunk's next bytes are used for this.
+    pub(crate) fn push(&mut self, cell: Cell, bytes: usize) {
+        let chunk = self.chunks.last_mut().expect("a chunk was begun");
+        match self.runs.last_mut() {
+            Some(run) if chunk.runs > 0 && run.cell == cell => run.bytes += bytes,
+            _ => {
+                chunk.runs += 1;
+                self.runs.push(Run { cell, bytes });
+            }
+        }
+    }
+
+    /// The map as SVG: a row for each chunk, drawn to scale, with a legend.
+    pub fn to_svg(&self) -> String {
+        let mut svg = String::new();
+        draw_svg(self, &mut svg).expect("writing to a string does not fail");
+        svg
+    }
+
+    /// The map as JSON, every run of bytes:
+    /// `{"reserved_bytes": 4096, "chunks": [{"bytes": 4096, "runs": [{"kind": "header", "bytes": 48}, ..]}, ..]}`.
+    pub fn to_json(&self) -> String {
+        let mut json = String::new();
+        draw_json(self, &mut json).expect("writing to a string does not fail");
+        json
+    }
+
+    fn chunks(&self) -> impl Iterator<Item = Chunk<'_>> {
+        self.chunks.iter().scan(&self.runs[..], |rest, span| {
+            let (runs, others) = rest.split_at(span.runs);
+            *rest = others;
+            Some(Chunk {
+                bytes: span.bytes,
+                runs,
+            })
+        })
+    }
+
+    fn bytes(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.bytes).sum()
+    }
+}
+
+/// One chunk of a map.
+struct Chunk<'a> {
+    bytes: usize,
+    runs: &'a [Run],
+}
+
+impl Chunk<'_> {
+    /// The chunk in so many equal parts: of each, how many bytes of each kind.
+    fn parts(&self, count: usize) -> Vec<Share> {
+        let mut parts = vec![Share::default(); count];
+        let mut at = 0;
+        for run in self.runs {
+            let (from, to) = (at, at + run.bytes);
+            for (part, share) in parts
+                .iter_mut()
+                .enumerate()
+                .take(to * count / self.bytes + 1)
+                .skip(from * count / self.bytes)
+            {
+                let (start, end) = (part * self.bytes / count, (part + 1) * self.bytes / count);
+                share.0[run.cell as usize] += to.min(end).saturating_sub(from.max(start));
+            }
+            at = to;
+        }
+        parts
+    }
+
+    fn share(&self) -> Share {
+        Share::of(self.runs)
+    }
+}
+
+/// How many bytes of each kind.
+#[derive(Clone, Copy, Default)]
+struct Share([usize; KINDS.len()]);
+
+impl Share {
+    fn of(runs: &[Run]) -> Self {
+        let mut share = Self::default();
+        runs.iter()
+            .for_each(|run| share.0[run.cell as usize] += run.bytes);
+        share
+    }
+
+    /// The kind that stands for all: header, if it is a quarter or more, or else what is most.
+    fn cell(self) -> Cell {
+        let [used, free, header] = self.0;
+        if header > 0 && header * 4 >= used + free + header {
+            Cell::Header
+        } else if used >= free {
+            Cell::Used
+        } else {
+            Cell::Free
+        }
+    }
+
+    fn percent(self, cell: Cell) -> f64 {
+        let all: usize = self.0.iter().sum();
+        self.0[cell as usize] as f64 * 100.0 / all.max(1) as f64
+    }
+}
+
+impl Cell {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Used => "used",
+            Self::Free => "free",
+            Self::Header => "header",
+        }
+    }
+
+    fn glyph(self) -> char {
+        match self {
+            Self::Used => '█',
+            Self::Free => '·',
+            Self::Header => '│',
+        }
+    }
+
+    fn colour(self) -> &'static str {
+        match self {
+            Self::Used => "#1f5f8b",
+            Self::Free => "#dbe7ee",
+            Self::Header => "#e0912f",
+        }
+    }
+}
+
+/// Bytes in the unit people read.
+struct Bytes(usize);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = ["KiB", "MiB", "GiB", "TiB"];
+        if self.0 < 1024 {
+            return write!(f, "{} B", self.0);
+        }
+        let mut value = self.0 as f64 / 1024.0;
+        let mut unit = 0;
+        while value >= 1024.0 && unit + 1 < units.len() {
+            value /= 1024.0;
+            unit += 1;
+        }
+        write!(f, "{value:.1} {}", units[unit])
+    }
+}
+
+/// Shares in percent, each with what stands for it.
+struct Legend(Share);
+
+impl fmt::Display for Legend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, cell) in KINDS.into_iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(
+                f,
+                "{comma}{} {} {:.1} %",
+                cell.glyph(),
+                cell.name(),
+                self.0.percent(cell)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for HeapMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.chunks.len();
+        let plural = if count == 1 { "" } else { "s" };
+        write!(
+            f,
+            "{count} chunk{plural}, {}: {}",
+            Bytes(self.bytes()),
+            Legend(Share::of(&self.runs))
+        )?;
+        for chunk in self.chunks().take(MOST_LINES) {
+            let line: String = chunk
+                .parts(COLUMNS)
+                .into_iter()
+                .map(|share| share.cell().glyph())
+                .collect();
+            let used = chunk.share().percent(Cell::Used);
+            write!(
+                f,
+                "\n{:>10} [{line}] {used:.0} % used",
+                Bytes(chunk.bytes).to_string()
+            )?;
+        }
+        if count > MOST_LINES {
+            let rest = self.chunks().skip(MOST_LINES);
+            let (bytes, used) = rest.fold((0, 0), |sum, chunk| {
+                (sum.0 + chunk.bytes, sum.1 + chunk.share().0[0])
+            });
+            write!(
+                f,
+                "\n{:>10} in {} more chunks, {} of it used",
+                Bytes(bytes).to_string(),
+                count - MOST_LINES,
+                Bytes(used)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Where a picture's rows begin, and what stands beside them, in pixels.
+const LEFT: usize = 92;
+const RIGHT: usize = 110;
+const TOP: usize = 78;
+const ROW: usize = 24;
+const GAP: usize = 8;
+/// A chunk of more runs is drawn in columns, each shaded by how much of it is used.
+const MOST_RUNS: usize = 400;
+const COLUMN_PIXELS: usize = 2;
+
+fn draw_svg(map: &HeapMap, svg: &mut String) -> fmt::Result {
+    let rows = map.chunks.len().min(MOST_LINES);
+    let more = map.chunks.len() - rows;
+    let (width, height) = (
+        LEFT + PIXELS + RIGHT,
+        TOP + rows * (ROW + GAP) + if more > 0 { ROW } else { 0 } + GAP,
+    );
+    writeln!(
+        svg,
+        r##"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" font-family="system-ui, 'DejaVu Sans', sans-serif" font-size="13" fill="#22303a">"##
+    )?;
+    writeln!(
+        svg,
+        r##"<rect width="{width}" height="{height}" fill="#ffffff"/>"##
+    )?;
+    draw_heading(map, svg)?;
+    for (row, chunk) in map.chunks().take(rows).enumerate() {
+        draw_row(&chunk, TOP + row * (ROW + GAP), svg)?;
+    }
+    if more > 0 {
+        let y = height - GAP - 6;
+        writeln!(
+            svg,
+            r#"<text x="{LEFT}" y="{y}">and {more} more chunks</text>"#
+        )?;
+    }
+    svg.write_str("</svg>\n")
+}
+
+fn draw_heading(map: &HeapMap, svg: &mut String) -> fmt::Result {
+    let (count, share) = (map.chunks.len(), Share::of(&map.runs));
+    let plural = if count == 1 { "" } else { "s" };
+    let bytes = Bytes(map.bytes());
+    writeln!(
+        svg,
+        r#"<text x="{LEFT}" y="26" font-size="17" font-weight="600">{count} chunk{plural}, {bytes}</text>"#
+    )?;
+    let mut x = LEFT;
+    for cell in KINDS {
+        let (colour, name, percent) = (cell.colour(), cell.name(), share.percent(cell));
+        writeln!(
+            svg,
+            r##"<rect x="{x}" y="42" width="14" height="14" rx="2" fill="{colour}" stroke="#8da2b0"/>"##
+        )?;
+        writeln!(
+            svg,
+            r#"<text x="{}" y="54">{name} {percent:.1} %</text>"#,
+            x + 21
+        )?;
+        x += 140;
+    }
+    writeln!(
+        svg,
+        r##"<text x="{x}" y="54" fill="#6b7c88">a row is a chunk, from its first byte to its last</text>"##
+    )
+}
+
+fn draw_row(chunk: &Chunk<'_>, y: usize, svg: &mut String) -> fmt::Result {
+    let (text_y, free) = (y + 17, Cell::Free.colour());
+    writeln!(
+        svg,
+        r#"<text x="{}" y="{text_y}" text-anchor="end">{}</text>"#,
+        LEFT - 10,
+        Bytes(chunk.bytes)
+    )?;
+    writeln!(
+        svg,
+        r#"<rect x="{LEFT}" y="{y}" width="{PIXELS}" height="{ROW}" fill="{free}"/>"#
+    )?;
+    if chunk.runs.len() <= MOST_RUNS {
+        draw_runs(chunk, y, svg)?
+    } else {
+        draw_columns(chunk, y, svg)?
+    }
+    writeln!(
+        svg,
+        r##"<rect x="{LEFT}" y="{y}" width="{PIXELS}" height="{ROW}" fill="none" stroke="#8da2b0"/>"##
+    )?;
+    let (x, used) = (LEFT + PIXELS + 10, chunk.share().percent(Cell::Used));
+    writeln!(svg, r#"<text x="{x}" y="{text_y}">{used:.0} % used</text>"#)
+}
+
+/// Every run but the free ones, which show the background.
+fn draw_runs(chunk: &Chunk<'_>, y: usize, svg: &mut String) -> fmt::Result {
+    let scale = PIXELS as f64 / chunk.bytes as f64;
+    let mut at = 0;
+    for run in chunk.runs {
+        let (x, width) = (LEFT as f64 + at as f64 * scale, run.bytes as f64 * scale);
+        let (colour, name, bytes) = (run.cell.colour(), run.cell.name(), run.bytes);
+        writeln!(
+            svg,
+            r#"<rect x="{x:.2}" y="{y}" width="{width:.2}" height="{ROW}" fill="{colour}"><title>{name}: {bytes} bytes at {at}</title></rect>"#
+        )?;
+        at += run.bytes;
+    }
+    Ok(())
+}
+
+/// Columns of used bytes over the background, the darker the more; as wide as they are equally dark.
+fn draw_columns(chunk: &Chunk<'_>, y: usize, svg: &mut String) -> fmt::Result {
+    let colour = Cell::Used.colour();
+    let shades = chunk
+        .parts(PIXELS / COLUMN_PIXELS)
+        .into_iter()
+        .map(|share| (100.0 - share.percent(Cell::Free)) as usize / 10);
+    let shades: Vec<usize> = shades.collect();
+    let mut x = LEFT;
+    for like in shades.chunk_by(|a, b| a == b) {
+        let width = like.len() * COLUMN_PIXELS;
+        if like[0] > 0 {
+            let shade = like[0] as f64 / 10.0;
+            writeln!(
+                svg,
+                r#"<rect x="{x}" y="{y}" width="{width}" height="{ROW}" fill="{colour}" fill-opacity="{shade}"/>"#
+            )?;
+        }
+        x += width;
+    }
+    Ok(())
+}
+
+fn draw_json(map: &HeapMap, json: &mut String) -> fmt::Result {
+    write!(json, "{{\"reserved_bytes\": {}, \"chunks\": [", map.bytes())?;
+    for (index, chunk) in map.chunks().enumerate() {
+        let comma = if index == 0 { "" } else { ", " };
+        write!(json, "{comma}{{\"bytes\": {}, \"runs\": [", chunk.bytes)?;
+        for (index, run) in chunk.runs.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(
+                json,
+                "{comma}{{\"kind\": \"{}\", \"bytes\": {}}}",
+                run.cell.name(),
+                run.bytes
+            )?;
+        }
+        json.write_str("]}")?;
+    }
+    json.write_str("]}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn half_used() -> HeapMap {
+        let mut map = HeapMap::new();
+        map.begin_chunk(6400);
+        map.push(Cell::Header, 100);
+        map.push(Cell::Used, 1550);
+        map.push(Cell::Used, 1550);
+        map.push(Cell::Free, 3200);
+        map
+    }
+
+    #[test]
+    fn runs_of_one_kind_are_one_run() {
+        assert_eq!(half_used().runs.len(), 3);
+    }
+
+    #[test]
+    fn a_line_is_drawn_to_scale() {
+        let drawn = half_used().to_string();
+        assert!(
+            drawn.contains(&format!("[│{}{}]", "█".repeat(31), "·".repeat(32))),
+            "{drawn}"
+        );
+        assert!(
+            drawn.starts_with("1 chunk, 6.2 KiB: █ used 48.4 %, · free 50.0 %, │ header 1.6 %"),
+            "{drawn}"
+        );
+    }
+
+    #[test]
+    fn parts_have_every_byte() {
+        for count in [1, 3, 7, 64, 1000] {
+            let sum = half_used()
+                .chunks()
+                .next()
+                .unwrap()
+                .parts(count)
+                .iter()
+                .flat_map(|share| share.0)
+                .sum::<usize>();
+            assert_eq!(sum, 6400);
+        }
+    }
+
+    #[test]
+    fn a_large_heap_is_summarised() {
+        let mut map = HeapMap::new();
+        for _ in 0..1000 {
+            map.begin_chunk(1024);
+            (0..512).for_each(|n| map.push(if n % 2 == 0 { Cell::Used } else { Cell::Free }, 2));
+        }
+        let drawn = map.to_string();
+        assert_eq!(drawn.lines().count(), MOST_LINES + 2);
+        assert!(
+            drawn.ends_with("968.0 KiB in 968 more chunks, 484.0 KiB of it used"),
+            "{drawn}"
+        );
+        assert!(map.to_svg().len() < 2_000_000);
+    }
+
+    #[test]
+    fn json_has_every_run() {
+        let expected = r#"{"reserved_bytes": 6400, "chunks": [{"bytes": 6400, "runs": [{"kind": "header", "bytes": 100}, {"kind": "used", "bytes": 3100}, {"kind": "free", "bytes": 3200}]}]}"#;
+        assert_eq!(half_used().to_json(), expected);
+    }
+
+    #[test]
+    fn an_empty_heap_is_a_map_too() {
+        let map = HeapMap::new();
+        assert_eq!(
+            map.to_string(),
+            "0 chunks, 0 B: █ used 0.0 %, · free 0.0 %, │ header 0.0 %"
+        );
+        assert!(map.to_svg().ends_with("</svg>\n"));
+        assert_eq!(map.to_json(), r#"{"reserved_bytes": 0, "chunks": []}"#);
+    }
+}
