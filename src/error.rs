@@ -1,4 +1,4 @@
-//! What can go wrong: [`PoolError`], and [`Rejected`], which gives a value back with it.
+//! What can go wrong: [`PoolError`], [`Rejected`], which gives a value back with it, and [`Corruption`].
 
 use std::alloc::Layout;
 use std::fmt;
@@ -190,5 +190,34 @@ impl<T> std::error::Error for Rejected<T> {
 impl<T> From<Rejected<T>> for PoolError {
     fn from(rejected: Rejected<T>) -> Self {
         rejected.error
+    }
+}
+
+/// A block that breaks a rule of the byte pool, found by [`check`](crate::generic::VariadicPool::check).
+///
+/// A pool does not corrupt itself: something else wrote where it should not have, such as unsafe code that went beyond a
+/// block's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("corrupted pool: the block at byte {offset} of chunk {chunk} in shard {shard} breaks the rule \"{rule}\"")]
+pub struct Corruption {
+    /// The shard's place in its pool.
+    pub(crate) shard: usize,
+    /// The chunk's place in its shard, the newest first.
+    pub(crate) chunk: usize,
+    /// Where the block begins, in bytes from the start of its chunk.
+    pub(crate) offset: usize,
+    /// The rule.
+    pub(crate) rule: &'static str,
+}
+
+impl Corruption {
+    /// The rule that is broken: its name, and what it says.
+    pub fn rule(&self) -> &'static str {
+        self.rule
+    }
+
+    /// The same place, another rule.
+    pub(crate) fn breaking(self, rule: &'static str) -> Self {
+        Self { rule, ..self }
     }
 }

@@ -70,7 +70,7 @@ impl Sealed for Locked {}
 impl Sealed for Unlocked {}
 
 /// More shards than this help nobody, and their set fits one word.
-const MOST_SHARDS: usize = 64;
+pub(crate) const MOST_SHARDS: usize = 64;
 
 impl Lock for Locked {
     type Raw = Mutex;

@@ -1,0 +1,644 @@
+#![expect(
+    unsafe_code,
+    reason = "splits, merges and leases blocks of memory it owns"
+)]
+//! The core of a byte pool: takes blocks out of the bins, cuts them to size, merges them when they come back.
+//!
+//! ```text
+//!             best fit                  split                          release: merge
+//!   bins ──► ░░░░░░░░░░░░  ──►  ░░░│██████│░░░  ──►  lease    ██│░░░│████│░░│██  ──►  ██│░░░░░░░░░░░│██
+//!            the smallest       gap │ leased │ rest               free  back  free         one free block
+//! ```
+//!
+//! An arena takes `&mut self`: it knows no lock, no limit and no handle. It calls no allocator either: a region comes in
+//! through [`adopt`](Arena::adopt), and goes out as the result of a release, for the caller to free.
+
+use crate::chunk::Region;
+use crate::error::{Corruption, PoolError};
+use crate::map::{Cell, HeapMap};
+use crate::stats::VariadicStats;
+use crate::variadic::bins::Bins;
+use crate::variadic::block::{
+    Block, CHUNK_OVERHEAD, Chunk, HEADER, LEAST, Lease, MOST_ALIGN, MOST_CHUNK, Tag, UNIT,
+};
+
+/// How an arena chooses blocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Policy {
+    /// A block is taken whole if its payload exceeds the request by at most so many percent.
+    pub(crate) tolerance_percent: u8,
+    /// The first adequate block will do.
+    pub(crate) first_fit: bool,
+}
+
+/// What a block is asked for, known to be possible.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    /// What the user will see, in bytes.
+    len: usize,
+    /// The payload asked for, in bytes.
+    room: usize,
+    /// The size of the block.
+    units: u32,
+    /// The alignment of the payload, 16 or more.
+    log2_align: u32,
+}
+
+impl Request {
+    /// Asks for a block with `len` visible bytes and `room` bytes of payload, aligned to `align`.
+    #[inline]
+    pub(crate) fn new(len: usize, room: usize, align: usize) -> Result<Self, PoolError> {
+        if !align.is_power_of_two() || align > MOST_ALIGN {
+            return Err(PoolError::BadAlignment {
+                requested: align,
+                most: MOST_ALIGN,
+            });
+        }
+        let log2_align = align.max(UNIT).trailing_zeros();
+        let most = MOST_CHUNK - CHUNK_OVERHEAD - HEADER - largest_gap(log2_align);
+        if room > most {
+            return Err(PoolError::SizeOverflow {
+                requested: room,
+                most,
+                unit: "bytes",
+            });
+        }
+        debug_assert!(len <= room, "what is visible has room");
+        Ok(Self {
+            len,
+            room,
+            units: units_for(room),
+            log2_align,
+        })
+    }
+
+    /// The size of a block that will do wherever it begins.
+    #[inline]
+    fn search_units(self) -> u32 {
+        self.units + (largest_gap(self.log2_align) / UNIT) as u32
+    }
+
+    /// The bytes of a chunk that will do.
+    pub(crate) fn chunk_size(self) -> usize {
+        CHUNK_OVERHEAD + self.search_units() as usize * UNIT
+    }
+
+    /// The payload asked for, in bytes.
+    pub(crate) fn room(self) -> usize {
+        self.room
+    }
+}
+
+/// The size of a block with so many bytes of payload, which are not more than a chunk can have.
+#[inline]
+pub(crate) fn units_for(room: usize) -> u32 {
+    (room.max(1).div_ceil(UNIT) + HEADER / UNIT) as u32
+}
+
+/// The most bytes that [`Block::gap`] can leave out. (One unit is too small for a free block; the next aligned place is
+/// taken then.)
+#[inline]
+fn largest_gap(log2_align: u32) -> usize {
+    if log2_align > UNIT.trailing_zeros() {
+        (1 << log2_align) + UNIT
+    } else {
+        0
+    }
+}
+
+/// The chunks of one shard, their blocks and the bins that list the free ones.
+///
+/// # Invariants
+///
+/// Between operations, beside those of [`Block`] and [`Bins`]:
+///
+/// - *no-free-twins*: no two neighbours are free;
+/// - *listed-iff-free*: the bins list exactly the free blocks;
+/// - *one-lease*: a block is used exactly if there is one lease of it; `live` counts them;
+/// - *one-idle*: `idle` is the block of the one chunk that is wholly free; a closed arena has none;
+/// - *own-shard*: a live block's tag names the shard of its arena.
+#[derive(Debug)]
+pub(crate) struct Arena {
+    bins: Bins,
+    policy: Policy,
+    /// The newest chunk; the others follow.
+    chunks: Option<Chunk>,
+    /// The only block of the one chunk that is wholly free.
+    idle: Option<Block>,
+    live: usize,
+    /// The shard's place in its pool.
+    shard: usize,
+    closed: bool,
+}
+
+impl Arena {
+    /// An arena without memory.
+    pub(crate) const fn new(policy: Policy) -> Self {
+        Self {
+            bins: Bins::new(),
+            policy,
+            chunks: None,
+            idle: None,
+            live: 0,
+            shard: 0,
+            closed: false,
+        }
+    }
+
+    /// Leases a block that the bins offer.
+    #[inline]
+    pub(crate) fn alloc(&mut self, request: Request) -> Option<Lease> {
+        let units = request.search_units();
+        let found = if self.policy.first_fit {
+            self.bins.first(units)
+        } else {
+            self.bins.best(units)
+        };
+        let block = found?.block();
+        // SAFETY: listed-iff-free: the bins just offered it.
+        unsafe { self.bins.remove(block) };
+        // SAFETY: it is free, no longer listed, and as large as the bins were asked for.
+        Some(unsafe { self.carve(block, request) })
+    }
+
+    /// Leases a block, trying every place where one could begin. Slow, and only of use for large alignments.
+    pub(crate) fn alloc_anywhere(&mut self, request: Request) -> Option<Lease> {
+        self.alloc(request).or_else(|| {
+            let fits = |block: &Block| {
+                block.is_free() && block.size() >= block.gap(request.log2_align) + request.units
+            };
+            let block = self.chunks().flat_map(Chunk::blocks).find(fits)?;
+            // SAFETY: listed-iff-free: it is free.
+            unsafe { self.bins.remove(block) };
+            // SAFETY: it is free, no longer listed, and large enough with its gap.
+            Some(unsafe { self.carve(block, request) })
+        })
+    }
+
+    /// Adds a chunk for the arena of this shard, and leases a block of it.
+    ///
+    /// # Panics
+    ///
+    /// If the region is smaller than the request's [`chunk_size`](Request::chunk_size).
+    pub(crate) fn adopt(&mut self, region: Region, shard: usize, request: Request) -> Lease {
+        assert!(
+            region.size() >= request.chunk_size(),
+            "the region was made for the request"
+        );
+        let chunk = Chunk::new(region);
+        self.shard = shard;
+        chunk.set_next(self.chunks);
+        if let Some(head) = self.chunks {
+            head.set_before(Some(chunk));
+        }
+        self.chunks = Some(chunk);
+        // SAFETY: a new chunk's block is free and not listed; the region is as large as the request says.
+        unsafe { self.carve(chunk.first(), request) }
+    }
+
+    /// Takes a block back and merges it with its free neighbours. Gives the region that is no longer needed, if any.
+    ///
+    /// # Safety
+    ///
+    /// The block was leased by this arena.
+    #[inline]
+    pub(crate) unsafe fn release(&mut self, lease: Lease) -> Option<Region> {
+        let mut block = lease.block();
+        self.live -= 1;
+        // SAFETY: the lease ends here.
+        unsafe { block.set_free() };
+        // SAFETY: nobody has a lease of it any more, and it is not listed yet.
+        unsafe { self.take_next(block) };
+        if let Some(before) = block.previous().filter(|before| before.is_free()) {
+            // SAFETY: listed-iff-free: it is free.
+            unsafe { self.bins.remove(before) };
+            // SAFETY: both are free and unlisted.
+            unsafe { before.join_next() };
+            block = before;
+        }
+        if block.is_whole_chunk() {
+            // SAFETY: it is free, unlisted, and the only one of its chunk.
+            return unsafe { self.retire(block) };
+        }
+        // SAFETY: it is free and unlisted, and what was free beside it is part of it.
+        unsafe { self.bins.insert(block) };
+        None
+    }
+
+    /// Makes a leased block at least `least` units large, and up to `wanted`, from the free block behind it.
+    ///
+    /// # Safety
+    ///
+    /// The block was leased by this arena.
+    pub(crate) unsafe fn extend(&mut self, lease: &mut Lease, least: u32, wanted: u32) -> bool {
+        let block = lease.block();
+        let next = block.next();
+        let most = block.size() + if next.is_free() { next.size() } else { 0 };
+        if most < least {
+            return false;
+        }
+        // SAFETY: the lease is of this arena.
+        unsafe { self.settle(lease, wanted.min(most)) };
+        true
+    }
+
+    /// Gives back what a leased block has beyond `units`, as far as that makes a free block.
+    ///
+    /// # Safety
+    ///
+    /// The block was leased by this arena.
+    pub(crate) unsafe fn shrink(&mut self, lease: &mut Lease, units: u32) {
+        if units < lease.block().size() {
+            // SAFETY: the lease is of this arena.
+            unsafe { self.settle(lease, units) };
+        }
+    }
+
+    /// Takes the one wholly free chunk out.
+    pub(crate) fn take_idle(&mut self) -> Option<Region> {
+        let idle = self.idle.take()?;
+        // SAFETY: listed-iff-free, one-idle: it is free.
+        unsafe { self.bins.remove(idle) };
+        // SAFETY: one-idle: it is the only block of its chunk; it was just unlisted.
+        Some(unsafe { self.give_up(idle) })
+    }
+
+    /// From now on no wholly free chunk is kept.
+    pub(crate) fn close(&mut self) -> Option<Region> {
+        self.closed = true;
+        self.take_idle()
+    }
+
+    /// How many blocks are leased.
+    pub(crate) fn live(&self) -> usize {
+        self.live
+    }
+
+    /// The sum of the live blocks' `len`. Walks every block.
+    pub(crate) fn live_bytes(&self) -> usize {
+        self.blocks()
+            .filter(|block| !block.is_free())
+            .map(|block| block.tag().len())
+            .sum()
+    }
+
+    /// Whether a live block's visible bytes lie at this address. Walks the blocks of one chunk.
+    pub(crate) fn contains(&self, addr: usize) -> bool {
+        let chunk = self
+            .chunks()
+            .find(|chunk| (chunk.addr()..chunk.end()).contains(&addr));
+        let mut blocks = chunk
+            .into_iter()
+            .flat_map(Chunk::blocks)
+            .take_while(|block| block.addr() <= addr);
+        blocks.any(|block| {
+            let offset = addr.wrapping_sub(block.payload().addr().get());
+            !block.is_free() && offset < block.tag().len()
+        })
+    }
+
+    /// Adds this arena's figures. Walks every block.
+    pub(crate) fn add_to(&self, stats: &mut VariadicStats) {
+        for chunk in self.chunks() {
+            stats.chunks += 1;
+            stats.reserved_bytes += chunk.size();
+            stats.header_bytes += CHUNK_OVERHEAD;
+            chunk.blocks().for_each(|block| add_block(block, stats));
+        }
+    }
+
+    /// How many chunks a map of this arena has, and at most how many runs.
+    pub(crate) fn map_size(&self) -> (usize, usize) {
+        let runs = |chunk: Chunk| 2 + 2 * chunk.blocks().count();
+        (self.chunks().count(), self.chunks().map(runs).sum())
+    }
+
+    /// Draws every block. The map has room for it, so nothing is allocated.
+    pub(crate) fn draw(&self, map: &mut HeapMap) {
+        for chunk in self.chunks() {
+            map.begin_chunk(chunk.size());
+            map.push(Cell::Header, CHUNK_OVERHEAD - HEADER);
+            for block in chunk.blocks() {
+                map.push(Cell::Header, HEADER);
+                map.push(
+                    if block.is_free() {
+                        Cell::Free
+                    } else {
+                        Cell::Used
+                    },
+                    block.capacity(),
+                );
+            }
+            map.push(Cell::Header, HEADER);
+        }
+    }
+
+    /// The chunks, newest first.
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = Chunk> + use<> {
+        std::iter::successors(self.chunks, |chunk| chunk.next())
+    }
+
+    fn blocks(&self) -> impl Iterator<Item = Block> + use<> {
+        self.chunks().flat_map(Chunk::blocks)
+    }
+
+    /// Cuts a free block to what was asked for and leases it.
+    ///
+    /// # Safety
+    ///
+    /// The block is this arena's, free and unlisted, and large enough with its gap.
+    #[inline]
+    unsafe fn carve(&mut self, block: Block, request: Request) -> Lease {
+        if self.idle == Some(block) {
+            self.idle = None;
+        }
+        // SAFETY: the caller says all of this.
+        let block = unsafe { self.skip_gap(block, request.log2_align) };
+        let excess = block.size() - request.units;
+        if excess >= LEAST && !self.tolerates(excess, request.units) {
+            // SAFETY: the block is free and unlisted; both parts are blocks.
+            unsafe { self.cut(block, request.units) };
+        }
+        let tag = Tag::used(request.len, request.log2_align, self.shard);
+        // SAFETY: the block is free and unlisted: this is the only right to it.
+        unsafe { block.set_tag(tag) };
+        self.live += 1;
+        // SAFETY: one-lease: it was free, and stays until released.
+        unsafe { Lease::new(block) }
+    }
+
+    /// Leaves a free block in front so that the payload of the rest is aligned.
+    ///
+    /// # Safety
+    ///
+    /// The block is this arena's, free and unlisted, and larger than its gap by a block.
+    #[inline]
+    unsafe fn skip_gap(&mut self, block: Block, log2_align: u32) -> Block {
+        let gap = block.gap(log2_align);
+        if gap == 0 {
+            return block;
+        }
+        // SAFETY: the block is free and unlisted; its gap is large enough for a block, and so is the rest.
+        let rest = unsafe { block.split(gap) };
+        // SAFETY: it is free and unlisted; the rest behind it is about to be used.
+        unsafe { self.bins.insert(block) };
+        rest
+    }
+
+    /// Whether a block of `units` may have so many more.
+    #[inline]
+    fn tolerates(&self, excess: u32, units: u32) -> bool {
+        let payload = u64::from(units) - (HEADER / UNIT) as u64;
+        u64::from(excess) * 100 <= payload * u64::from(self.policy.tolerance_percent)
+    }
+
+    /// Cuts a block behind `units` and lists the rest.
+    ///
+    /// # Safety
+    ///
+    /// The caller has the sole right to the block, which is not listed; both parts are blocks; the block behind is used.
+    #[inline]
+    unsafe fn cut(&mut self, block: Block, units: u32) {
+        // SAFETY: the caller says all of this.
+        let rest = unsafe { block.split(units) };
+        // SAFETY: it is new, free, and nobody's.
+        unsafe { self.bins.insert(rest) };
+    }
+
+    /// Makes a leased block `units` large, or one more.
+    ///
+    /// # Safety
+    ///
+    /// The block was leased by this arena; it and a free block behind it have so many units.
+    unsafe fn settle(&mut self, lease: &mut Lease, units: u32) {
+        let block = lease.block();
+        // SAFETY: the lease is the sole right.
+        unsafe { self.take_next(block) };
+        if block.size() - units >= LEAST {
+            // SAFETY: as above; what was free behind it is now part of it.
+            unsafe { self.cut(block, units) };
+        }
+    }
+
+    /// Merges a block with the one behind it if that is free.
+    ///
+    /// # Safety
+    ///
+    /// The block is this arena's; the caller has the sole right to it, and it is not listed.
+    #[inline]
+    unsafe fn take_next(&mut self, block: Block) {
+        let next = block.next();
+        if next.is_free() {
+            // SAFETY: listed-iff-free: it is free.
+            unsafe { self.bins.remove(next) };
+            // SAFETY: the right to the one is the caller's, the other is free and unlisted. A sentinel counts as used.
+            unsafe { block.join_next() };
+        }
+    }
+
+    /// Keeps one wholly free chunk, the smaller of two, and gives up the other.
+    ///
+    /// # Safety
+    ///
+    /// The block is the only one of one of this arena's chunks, free and unlisted.
+    unsafe fn retire(&mut self, block: Block) -> Option<Region> {
+        if self.closed || self.idle.is_some_and(|idle| idle.size() <= block.size()) {
+            // SAFETY: the caller says all of this.
+            return Some(unsafe { self.give_up(block) });
+        }
+        let larger = self.take_idle();
+        // SAFETY: it is free and unlisted.
+        unsafe { self.bins.insert(block) };
+        self.idle = Some(block);
+        larger
+    }
+
+    /// Takes a chunk out of the list and makes it a region.
+    ///
+    /// # Safety
+    ///
+    /// `first` is the only block of one of this arena's chunks, free and unlisted.
+    unsafe fn give_up(&mut self, first: Block) -> Region {
+        let chunk = first
+            .chunk()
+            .expect("back-link: a wholly free chunk's block is its first");
+        match chunk.before() {
+            Some(before) => before.set_next(chunk.next()),
+            None => self.chunks = chunk.next(),
+        }
+        if let Some(next) = chunk.next() {
+            next.set_before(chunk.before());
+        }
+        // SAFETY: the only block is neither leased nor listed; the chunk is no longer in the list.
+        unsafe { chunk.into_region() }
+    }
+
+    /// Walks every block and reports the first that breaks a rule.
+    pub(crate) fn check(&self) -> Result<(), Corruption> {
+        let (mut free, mut live) = (0, 0);
+        for (index, chunk) in self.chunks().enumerate() {
+            let walk = Walk {
+                arena: self,
+                chunk,
+                index,
+            };
+            let found = walk.check()?;
+            free += found.free;
+            live += found.live;
+        }
+        let whole = Corruption {
+            shard: self.shard,
+            chunk: 0,
+            offset: 0,
+            rule: "",
+        };
+        ensure(
+            live == self.live,
+            whole.breaking("one-lease: as many blocks are used as were leased"),
+        )?;
+        ensure(
+            self.bins.maps_are_true(),
+            whole.breaking("map-bit: a bit is set where something is listed"),
+        )?;
+        self.check_bins(free, whole)
+    }
+
+    /// *listed-iff-free*, *own-list*: what is listed is free and where it belongs, and there are as many as free blocks.
+    fn check_bins(&self, free: usize, whole: Corruption) -> Result<(), Corruption> {
+        let (mut listed, mut right) = (0, true);
+        self.bins.for_each(&mut |node, slot| {
+            listed += 1;
+            right &= listed <= free && node.block().is_free() && slot.suits(node.size());
+            right
+        });
+        ensure(
+            right,
+            whole.breaking("own-list: what is listed is free and in the list of its size"),
+        )?;
+        ensure(
+            listed == free,
+            whole.breaking("listed-iff-free: every free block is listed"),
+        )
+    }
+}
+
+/// How many blocks of a chunk are free, and how many live.
+struct Found {
+    free: usize,
+    live: usize,
+}
+
+/// A walk that trusts no header before it has checked it.
+struct Walk<'a> {
+    arena: &'a Arena,
+    chunk: Chunk,
+    index: usize,
+}
+
+impl Walk<'_> {
+    fn check(&self) -> Result<Found, Corruption> {
+        let mut found = Found { free: 0, live: 0 };
+        let (mut block, mut before): (_, Option<Block>) = (self.chunk.first(), None);
+        while block.addr() < self.chunk.end() {
+            self.check_place(block, before)?;
+            if block.is_free() {
+                let twins = before.is_some_and(Block::is_free);
+                self.ensure(
+                    !twins,
+                    block,
+                    "no-free-twins: of two neighbours one is used",
+                )?;
+                found.free += 1;
+            } else {
+                self.check_tag(block)?;
+                found.live += 1;
+            }
+            (block, before) = (block.next(), Some(block));
+        }
+        let ends = block.is_sentinel()
+            && !block.is_free()
+            && block.prev_size() == before.map_or(0, Block::size);
+        self.ensure(ends, block, "tiling: a sentinel ends the chunk")?;
+        self.check_idle(found)
+    }
+
+    /// *one-idle*: a wholly free chunk is the one that is kept.
+    fn check_idle(&self, found: Found) -> Result<Found, Corruption> {
+        let first = self.chunk.first();
+        let kept = self.arena.idle == Some(first);
+        self.ensure(
+            kept == (found.live == 0),
+            first,
+            "one-idle: one wholly free chunk is kept, and known",
+        )?;
+        Ok(found)
+    }
+
+    fn check_place(&self, block: Block, before: Option<Block>) -> Result<(), Corruption> {
+        let room = (self.chunk.end() - block.addr()) / UNIT;
+        let tiles = (LEAST as usize..=room).contains(&(block.size() as usize));
+        self.ensure(
+            tiles,
+            block,
+            "tiling: blocks fill the chunk up to its sentinel",
+        )?;
+        let linked = block.prev_size() == before.map_or(0, Block::size);
+        self.ensure(
+            linked,
+            block,
+            "back-link: a block knows the size of the one before",
+        )
+    }
+
+    fn check_tag(&self, block: Block) -> Result<(), Corruption> {
+        let tag = block.tag();
+        let aligned = block.payload().addr().trailing_zeros() >= tag.log2_align();
+        self.ensure(
+            aligned,
+            block,
+            "payload-aligned: a payload has the alignment it was asked for",
+        )?;
+        self.ensure(
+            tag.len() <= block.capacity(),
+            block,
+            "len: no more is visible than there is",
+        )?;
+        self.ensure(
+            tag.shard() == self.arena.shard,
+            block,
+            "own-shard: a live block names its shard",
+        )
+    }
+
+    fn ensure(&self, holds: bool, block: Block, rule: &'static str) -> Result<(), Corruption> {
+        let offset = block.addr() - self.chunk.addr();
+        ensure(
+            holds,
+            Corruption {
+                shard: self.arena.shard,
+                chunk: self.index,
+                offset,
+                rule,
+            },
+        )
+    }
+}
+
+fn ensure(holds: bool, corruption: Corruption) -> Result<(), Corruption> {
+    if holds { Ok(()) } else { Err(corruption) }
+}
+
+fn add_block(block: Block, stats: &mut VariadicStats) {
+    stats.header_bytes += HEADER;
+    if block.is_free() {
+        stats.free_blocks += 1;
+        stats.free_bytes += block.capacity();
+        stats.largest_free = stats.largest_free.max(block.capacity());
+    } else {
+        stats.live_blocks += 1;
+        stats.live_bytes += block.tag().len();
+    }
+}
+
+#[cfg(test)]
+mod tests;

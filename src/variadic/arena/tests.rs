@@ -1,0 +1,527 @@
+//! White box: an arena without locks or handles, checked after every step.
+
+use std::collections::BTreeMap;
+
+use super::{Arena, Policy, Request, units_for};
+use crate::chunk::Region;
+use crate::stats::VariadicStats;
+use crate::variadic::block::{Block, Chunk, LEAST, Lease, UNIT};
+
+const BEST: Policy = Policy {
+    tolerance_percent: 0,
+    first_fit: false,
+};
+
+/// A repeatable row of numbers.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % bound
+    }
+
+    /// Mostly small, sometimes large.
+    fn size(&mut self) -> usize {
+        let bits = self.below(13);
+        self.below(1 << bits)
+    }
+}
+
+/// An arena that grows by itself, as a shard would make it.
+struct Grown {
+    arena: Arena,
+    grow_size: usize,
+}
+
+impl Grown {
+    fn new(policy: Policy, grow_size: usize) -> Self {
+        Self {
+            arena: Arena::new(policy),
+            grow_size,
+        }
+    }
+
+    fn alloc(&mut self, len: usize, align: usize) -> Lease {
+        let request = Request::new(len, len, align).unwrap();
+        let lease = self.arena.alloc(request).unwrap_or_else(|| {
+            let size = request.chunk_size().max(self.grow_size);
+            let region = Region::try_new(Chunk::layout(size).unwrap()).unwrap();
+            self.arena.adopt(region, 3, request)
+        });
+        self.check();
+        lease
+    }
+
+    fn release(&mut self, lease: Lease) {
+        // SAFETY: every lease here is of this arena.
+        drop(unsafe { self.arena.release(lease) });
+        self.check();
+    }
+
+    fn extend(&mut self, lease: &mut Lease, least: usize, wanted: usize) -> bool {
+        // SAFETY: every lease here is of this arena.
+        let extended = unsafe {
+            self.arena
+                .extend(lease, units_for(least), units_for(wanted))
+        };
+        self.check();
+        extended
+    }
+
+    fn shrink(&mut self, lease: &mut Lease, room: usize) {
+        lease.set_len(room.min(lease.block().tag().len()));
+        // SAFETY: every lease here is of this arena.
+        unsafe { self.arena.shrink(lease, units_for(room)) };
+        self.check();
+    }
+
+    fn check(&self) {
+        self.arena
+            .check()
+            .unwrap_or_else(|corruption| panic!("{corruption}"));
+    }
+
+    fn stats(&self) -> VariadicStats {
+        let mut stats = VariadicStats::default();
+        self.arena.add_to(&mut stats);
+        stats
+    }
+
+    fn free_sizes(&self) -> Vec<u32> {
+        self.arena
+            .blocks()
+            .filter(|block| block.is_free())
+            .map(Block::size)
+            .collect()
+    }
+}
+
+impl Drop for Grown {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            drop(self.arena.close());
+            assert_eq!(self.arena.chunks().count(), 0, "what is released goes back");
+        }
+    }
+}
+
+/// Every order of the first `n` numbers (Heap's).
+fn for_each_order(n: usize, order: &mut Vec<usize>, visit: &mut impl FnMut(&[usize])) {
+    if n <= 1 {
+        return visit(order);
+    }
+    for i in 0..n {
+        for_each_order(n - 1, order, visit);
+        order.swap(if n % 2 == 0 { i } else { 0 }, n - 1);
+    }
+}
+
+#[test]
+fn every_order_of_releasing_six_blocks_leaves_one_free_block() {
+    let mut orders = 0;
+    for_each_order(
+        if cfg!(miri) { 4 } else { 6 },
+        &mut (0..6).collect(),
+        &mut |order| {
+            let mut grown = Grown::new(BEST, 4096);
+            let mut leases: Vec<_> = (0..6)
+                .map(|n| Some(grown.alloc(100 * n, 16 << n)))
+                .collect();
+            order
+                .iter()
+                .for_each(|&n| grown.release(leases[n].take().unwrap()));
+            assert_eq!((grown.stats().free_blocks, grown.stats().chunks), (1, 1));
+            orders += 1;
+        },
+    );
+    assert_eq!(orders, if cfg!(miri) { 24 } else { 720 });
+}
+
+#[test]
+fn random_orders_of_releasing_64_blocks_leave_one_free_block() {
+    let mut random = Random(7);
+    for _ in 0..if cfg!(miri) { 2 } else { 200 } {
+        let mut grown = Grown::new(BEST, 256 * 1024);
+        let mut leases: Vec<_> = (0..64)
+            .map(|_| grown.alloc(random.size() / 2, 1 << random.below(9)))
+            .collect();
+        while !leases.is_empty() {
+            grown.release(leases.swap_remove(random.below(leases.len())));
+        }
+        assert_eq!((grown.stats().free_blocks, grown.stats().chunks), (1, 1));
+    }
+}
+
+#[test]
+fn a_block_merges_with_what_is_free_beside_it() {
+    // Which of the neighbours are free when the middle one is released, and how many free blocks there are then. (Behind
+    // the last block lies the rest of the chunk.)
+    for (first, last, expected) in [
+        (false, false, 2),
+        (true, false, 2),
+        (false, true, 1),
+        (true, true, 1),
+    ] {
+        let mut grown = Grown::new(BEST, 4096);
+        let [a, b, c] = [0; 3].map(|_| grown.alloc(64, 16));
+        let mut kept = Vec::new();
+        for (lease, free) in [(a, first), (c, last)] {
+            if free {
+                grown.release(lease)
+            } else {
+                kept.push(lease)
+            }
+        }
+        grown.release(b);
+        assert_eq!(grown.stats().free_blocks, expected, "{first} {last}");
+        kept.into_iter().for_each(|lease| grown.release(lease));
+    }
+}
+
+#[test]
+fn a_small_rest_goes_with_the_block_and_comes_back() {
+    let mut grown = Grown::new(BEST, 4096);
+    let (a, fence) = (grown.alloc(64, 16), grown.alloc(0, 16));
+    grown.release(a);
+    let b = grown.alloc(48, 16);
+    assert_eq!(b.capacity(), 64);
+    grown.release(b);
+    assert_eq!(grown.free_sizes()[0], units_for(64));
+    grown.release(fence);
+}
+
+#[test]
+fn a_block_within_the_tolerance_is_taken_whole() {
+    // A hole of 1600 bytes; what is asked for; the tolerance; what is given.
+    for (len, tolerance_percent, expected) in [
+        (1600, 0, 1600),
+        (1568, 0, 1568),
+        (1568, 2, 1568),
+        (1568, 3, 1600),
+        (800, 99, 800),
+        (800, 100, 1600),
+        (784, 100, 784),
+        (1, 100, 16),
+        (0, 100, 16),
+    ] {
+        let mut grown = Grown::new(
+            Policy {
+                tolerance_percent,
+                first_fit: false,
+            },
+            8192,
+        );
+        let (hole, fence) = (grown.alloc(1600, 16), grown.alloc(5000, 16));
+        grown.release(hole);
+        let lease = grown.alloc(len, 16);
+        assert_eq!(
+            lease.capacity(),
+            expected,
+            "{len} bytes at {tolerance_percent} %"
+        );
+        grown.release(lease);
+        grown.release(fence);
+    }
+}
+
+#[test]
+fn of_two_wholly_free_chunks_the_smaller_is_kept() {
+    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+        let mut grown = Grown::new(BEST, 4096);
+        let mut leases = [4000, 50_000, 9_000].map(|len| Some(grown.alloc(len, 16)));
+        assert_eq!(grown.stats().chunks, 3);
+        order
+            .iter()
+            .for_each(|&n| grown.release(leases[n].take().unwrap()));
+        assert_eq!(
+            (grown.stats().chunks, grown.stats().reserved_bytes),
+            (1, 4096)
+        );
+    }
+}
+
+#[test]
+fn a_lease_grows_into_a_free_neighbour_and_gives_its_tail_back() {
+    let mut grown = Grown::new(BEST, 4096);
+    let (mut a, b, fence) = (
+        grown.alloc(100, 16),
+        grown.alloc(200, 16),
+        grown.alloc(16, 16),
+    );
+    assert!(!grown.extend(&mut a, 128, 128), "what is behind is used");
+    grown.release(b);
+    assert!(
+        !grown.extend(&mut a, 112 + 16 + 208 + 1, 1000),
+        "more than there is"
+    );
+    assert!(grown.extend(&mut a, 128, 160));
+    assert_eq!(a.capacity(), 160);
+    assert!(grown.extend(&mut a, 128, 1000));
+    assert_eq!(a.capacity(), 112 + 16 + 208);
+    grown.shrink(&mut a, 10);
+    assert_eq!((a.capacity(), a.block().tag().len()), (16, 10));
+    assert_eq!(grown.free_sizes()[0], units_for(112 + 16 + 208) - LEAST);
+    grown.release(fence);
+    grown.release(a);
+}
+
+#[test]
+fn an_exact_place_for_a_large_alignment_is_found() {
+    let mut grown = Grown::new(BEST, 64 * 1024);
+    let filler: Vec<_> = (0..15).map(|_| grown.alloc(4080, 4096)).collect();
+    let mut small = Vec::new();
+    let request = Request::new(16, 16, 16).unwrap();
+    while let Some(lease) = grown.arena.alloc(request) {
+        small.push(lease);
+    }
+    let mut filler = filler.into_iter();
+    let addr = filler.by_ref().nth(3).map(|lease| {
+        let addr = lease.payload().addr();
+        grown.release(lease);
+        addr
+    });
+    let request = Request::new(4080, 4080, 4096).unwrap();
+    assert!(
+        grown.arena.alloc(request).is_none(),
+        "no block will do wherever it begins"
+    );
+    let lease = grown.arena.alloc_anywhere(request).unwrap();
+    grown.check();
+    assert_eq!(Some(lease.payload().addr()), addr);
+    drop((lease, filler)); // the rest is leaked on purpose: nothing is left to learn from releasing it
+    std::mem::forget((grown, small));
+}
+
+/// A live block of the model: its lease, and the byte it is filled with.
+struct Live {
+    lease: Lease,
+    fill: u8,
+}
+
+impl Live {
+    fn write(&mut self) {
+        let (payload, capacity) = (self.lease.payload(), self.lease.capacity());
+        // SAFETY: the payload is the lease's.
+        unsafe { payload.write_bytes(self.fill, capacity) };
+    }
+
+    fn assert_intact(&self, count: usize) {
+        let payload = self.lease.payload().as_ptr();
+        // SAFETY: the payload is the lease's, and was written whole.
+        let bytes = unsafe { std::slice::from_raw_parts(payload, count) };
+        assert!(
+            bytes.iter().all(|&byte| byte == self.fill),
+            "contents are kept"
+        );
+    }
+
+    fn range(&self) -> (usize, usize) {
+        let start = self.lease.payload().addr().get();
+        (start, start + self.lease.capacity())
+    }
+}
+
+/// The smallest free blocks that will do, found by looking at all: where each begins and ends.
+fn smallest_adequate(arena: &Arena, units: u32) -> Option<Vec<(usize, usize)>> {
+    let adequate = || {
+        arena
+            .blocks()
+            .filter(|block| block.is_free() && block.size() >= units)
+    };
+    let least = adequate().map(Block::size).min()?;
+    let ranges = adequate().filter(|block| block.size() == least);
+    Some(
+        ranges
+            .map(|block| (block.addr(), block.addr() + block.size() as usize * UNIT))
+            .collect(),
+    )
+}
+
+fn assert_disjoint(live: &[Live]) {
+    let ranges: BTreeMap<_, _> = live.iter().map(Live::range).collect();
+    assert_eq!(ranges.len(), live.len(), "no two begin at one place");
+    let ends = ranges.values().zip(ranges.keys().skip(1));
+    assert!(
+        ends.into_iter().all(|(end, start)| end <= start),
+        "no two overlap"
+    );
+}
+
+fn step(grown: &mut Grown, live: &mut Vec<Live>, random: &mut Random) {
+    match random.below(10) {
+        0..=4 => {
+            let (len, align) = (
+                random.size(),
+                if random.below(4) == 0 {
+                    1 << random.below(13)
+                } else {
+                    16
+                },
+            );
+            let request = Request::new(len, len, align).unwrap();
+            let adequate = smallest_adequate(&grown.arena, request.search_units());
+            let mut new = Live {
+                lease: grown.alloc(len, align),
+                fill: random.below(256) as u8,
+            };
+            let (start, end) = new.range();
+            assert!(start % align == 0 && end - start >= len);
+            if let (Some(adequate), false) = (adequate, grown.arena.policy.first_fit) {
+                assert!(
+                    adequate.iter().any(|free| free.0 < start && end <= free.1),
+                    "best fit is the smallest that fits"
+                );
+            }
+            new.write();
+            live.push(new);
+        }
+        5..=7 if !live.is_empty() => {
+            let old = live.swap_remove(random.below(live.len()));
+            old.assert_intact(old.lease.capacity());
+            grown.release(old.lease);
+        }
+        8 if !live.is_empty() => {
+            let n = random.below(live.len());
+            let (before, least) = (
+                live[n].lease.capacity(),
+                live[n].lease.capacity() + random.size() + 1,
+            );
+            let extended = grown.extend(&mut live[n].lease, least, least + random.size());
+            assert_eq!(extended, live[n].lease.capacity() >= least);
+            live[n].assert_intact(before);
+            live[n].write();
+        }
+        _ if !live.is_empty() => {
+            let n = random.below(live.len());
+            let room = random.below(live[n].lease.capacity() + 1);
+            grown.shrink(&mut live[n].lease, room);
+            live[n].assert_intact(live[n].lease.capacity());
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn an_arena_agrees_with_a_map_of_live_ranges() {
+    let steps = if cfg!(miri) { 200 } else { 4_000 };
+    for (seed, tolerance_percent, first_fit) in
+        [(1, 0, false), (2, 20, false), (3, 100, false), (4, 0, true)]
+    {
+        let mut grown = Grown::new(
+            Policy {
+                tolerance_percent,
+                first_fit,
+            },
+            16 * 1024,
+        );
+        let (mut live, mut random) = (Vec::new(), Random(seed));
+        for _ in 0..steps {
+            step(&mut grown, &mut live, &mut random);
+            assert_disjoint(&live);
+            assert_eq!(
+                (grown.stats().live_blocks, grown.arena.live()),
+                (live.len(), live.len())
+            );
+        }
+        for old in live {
+            old.assert_intact(old.lease.capacity());
+            grown.release(old.lease);
+        }
+        assert_eq!(grown.stats().chunks, 1);
+    }
+}
+
+#[test]
+fn released_last_is_taken_first() {
+    for len in [100, 5000] {
+        let mut grown = Grown::new(BEST, 64 * 1024);
+        let mut leases: Vec<_> = (0..8)
+            .map(|n| grown.alloc(if n % 2 == 0 { len } else { 0 }, 16))
+            .collect();
+        let (third, first) = (leases.remove(4), leases.remove(0));
+        let expected = [&third, &first].map(|lease| lease.payload());
+        grown.release(first);
+        grown.release(third);
+        let again = [0; 2].map(|_| grown.alloc(len, 16));
+        assert_eq!(
+            [&again[0], &again[1]].map(|lease| lease.payload()),
+            expected
+        );
+        leases
+            .into_iter()
+            .chain(again)
+            .for_each(|lease| grown.release(lease));
+    }
+}
+
+#[test]
+fn a_request_is_refused_if_it_cannot_be_counted() {
+    for (room, align) in [
+        (usize::MAX, 16),
+        (isize::MAX as usize, 16),
+        (usize::MAX - 15, 1),
+        (u32::MAX as usize * 16, 16),
+    ] {
+        assert!(Request::new(0, room, align).is_err(), "{room}");
+    }
+    for align in [0, 3, 24, 2 << 20, usize::MAX, 1 << (usize::BITS - 1)] {
+        assert!(Request::new(0, 16, align).is_err(), "{align}");
+    }
+}
+
+#[test]
+fn the_largest_request_makes_the_largest_chunk() {
+    for log2 in 4..=20 {
+        let error = Request::new(0, usize::MAX, 1 << log2).unwrap_err();
+        let crate::PoolError::SizeOverflow { most, .. } = error else {
+            panic!("{error}")
+        };
+        let size = Request::new(0, most, 1 << log2).unwrap().chunk_size();
+        assert!(
+            (crate::variadic::block::MOST_CHUNK - UNIT..=crate::variadic::block::MOST_CHUNK)
+                .contains(&size)
+        );
+        assert!(Request::new(0, most + 1, 1 << log2).is_err());
+    }
+}
+
+/// Writes over the header of a live block, as a user's unsafe code might.
+fn smash(lease: &Lease, offset: usize, bytes: &[u8]) {
+    // SAFETY: the header lies right before the payload.
+    let header = unsafe { lease.payload().sub(16) };
+    // SAFETY: inside the header.
+    let field = unsafe { header.add(offset) };
+    // SAFETY: inside the header; no reference to it is alive.
+    unsafe {
+        field
+            .as_ptr()
+            .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+    };
+}
+
+#[test]
+fn a_corrupted_header_is_reported() {
+    for (offset, bytes, rule) in [
+        (0, &[0; 4][..], "tiling"),
+        (0, &[1, 0, 0, 0], "tiling"),
+        (0, &[255; 4], "tiling"),
+        (4, &[9, 0, 0, 0], "back-link"),
+        (8, &[0; 8], "one-lease"),
+        (9, &[255], "len"),
+        (8, &[1 | 4 << 1 | 128], "own-shard"),
+        (8, &[1 | 20 << 1 | 192], "payload-aligned"),
+    ] {
+        let mut grown = Grown::new(BEST, 4096);
+        let leases = [0; 3].map(|_| grown.alloc(64, 16));
+        smash(&leases[1], offset, bytes);
+        let corruption = grown.arena.check().unwrap_err();
+        assert!(
+            corruption.rule().starts_with(rule),
+            "{corruption} at {offset}, not {rule}"
+        );
+        std::mem::forget(grown); // it is corrupt
+    }
+}

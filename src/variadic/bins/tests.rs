@@ -1,0 +1,95 @@
+//! White box: bins against a sorted list of the same blocks.
+
+use super::{Bins, Slot};
+use crate::chunk::Region;
+use crate::variadic::block::{Block, Chunk, LEAST};
+
+/// Blocks of these sizes, one after the other in a chunk of their own; and the chunk, to be leaked or freed.
+fn blocks(sizes: &[u32]) -> (Chunk, Vec<Block>) {
+    let units = sizes.iter().sum::<u32>() + LEAST;
+    let region = Region::try_new(Chunk::layout(48 + units as usize * 16).unwrap()).unwrap();
+    let chunk = Chunk::new(region);
+    let mut rest = chunk.first();
+    let split = |&size: &u32| {
+        let block = rest;
+        // SAFETY: nobody else knows of these blocks; the sizes leave a block at the end.
+        rest = unsafe { rest.split(size) };
+        block
+    };
+    (chunk, sizes.iter().map(split).collect())
+}
+
+fn sizes(count: usize) -> Vec<u32> {
+    let mut state = 9_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state >> 8
+    };
+    (0..count)
+        .map(|_| LEAST + (next() >> (next() % 13 + 11)))
+        .collect()
+}
+
+fn assert_sound(bins: &Bins, expected: usize) {
+    let mut listed = 0;
+    bins.for_each(&mut |node, slot: Slot| {
+        listed += 1;
+        assert!(
+            slot.suits(node.size()),
+            "own-list: {node:?} of {} in {slot:?}",
+            node.size()
+        );
+        listed <= expected
+    });
+    assert_eq!(listed, expected);
+    assert!(bins.maps_are_true());
+}
+
+#[test]
+fn the_best_is_the_smallest_that_will_do() {
+    let sizes = sizes(if cfg!(miri) { 60 } else { 1500 });
+    let (chunk, blocks) = blocks(&sizes);
+    let mut bins = Bins::new();
+    let mut listed: Vec<u32> = Vec::new();
+    for (step, &block) in blocks.iter().chain(&blocks).enumerate() {
+        if step < blocks.len() {
+            // SAFETY: it is free and not listed.
+            unsafe { bins.insert(block) };
+            listed.push(block.size());
+        } else {
+            // SAFETY: it was listed in the first round.
+            unsafe { bins.remove(block) };
+            let at = listed
+                .iter()
+                .position(|&size| size == block.size())
+                .unwrap();
+            listed.swap_remove(at);
+        }
+        assert_sound(&bins, listed.len());
+        for ask in [
+            LEAST,
+            40,
+            63,
+            64,
+            65,
+            100,
+            block.size(),
+            block.size() + 1,
+            block.size() * 2,
+            5000,
+            u32::MAX,
+        ] {
+            let expected = listed.iter().copied().filter(|&size| size >= ask).min();
+            assert_eq!(
+                bins.best(ask).map(|node| node.size()),
+                expected,
+                "for {ask}"
+            );
+            let first = bins.first(ask).map(|node| node.size());
+            assert_eq!(first.is_some(), expected.is_some(), "for {ask}");
+            assert!(first.is_none_or(|size| size >= ask), "for {ask}");
+        }
+    }
+    // SAFETY: nothing is listed any more, and nobody has a lease.
+    drop(unsafe { chunk.into_region() });
+}
