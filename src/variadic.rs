@@ -18,8 +18,10 @@ use crate::sync::{LazyShards, Lock, Locked};
 mod arena;
 mod bins;
 mod block;
+mod node;
 mod pool_bytes;
 mod pool_slice;
+mod request;
 mod supply;
 
 use arena::{Arena, Policy};

@@ -15,7 +15,8 @@
 //! A tree is a trie with a block at every branch: below child 1 of a branch at depth `d` are the sizes whose bit `d`,
 //! counted from behind the leading one, is set. It is as deep as a size has bits. No key is stored: a block is its own.
 
-use crate::variadic::block::{Block, Branch, LARGE, Node};
+use crate::variadic::block::Block;
+use crate::variadic::node::{Branch, LARGE, Node};
 
 /// Sizes below this have lists of their own.
 const LISTS: usize = LARGE as usize;

@@ -27,8 +27,6 @@ pub(crate) const HEADER: usize = size_of::<Header>();
 pub(crate) const CHUNK_OVERHEAD: usize = size_of::<ChunkHeader>() + HEADER;
 /// The smallest block, in units: a header, and a payload that can hold a free block's links.
 pub(crate) const LEAST: u32 = 2;
-/// Blocks of so many units or more can hold a [`Branch`].
-pub(crate) const LARGE: u32 = 64;
 /// The largest alignment, in bytes.
 pub(crate) const MOST_ALIGN: usize = 1 << 20;
 /// The largest chunk, in bytes: its only block's size must fit 32 bits, and no allocation exceeds `isize::MAX`.
@@ -51,19 +49,6 @@ struct Header {
     word: AtomicU64,
 }
 
-#[repr(C)]
-struct Links {
-    next: Option<Node>,
-    before: Option<Node>,
-}
-
-#[repr(C)]
-struct Fork {
-    links: Links,
-    children: [Option<Branch>; 2],
-    parent: Option<Branch>,
-}
-
 #[repr(C, align(16))]
 struct ChunkHeader {
     /// Bytes of the region.
@@ -73,8 +58,6 @@ struct ChunkHeader {
 }
 
 const _: () = assert!(HEADER == UNIT && size_of::<ChunkHeader>() % UNIT == 0);
-const _: () = assert!(size_of::<Links>() <= (LEAST as usize - 1) * UNIT);
-const _: () = assert!(size_of::<Fork>() <= (LARGE as usize - 1) * UNIT);
 
 /// What a header's word says: whether the block is used, and if so its length, alignment and shard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -317,144 +300,6 @@ impl Block {
     unsafe fn set_prev(self, prev: u32) {
         // SAFETY: a header is here; this field is the lock's owner's, whoever owns the block.
         unsafe { (*self.0.as_ptr()).prev = prev }
-    }
-}
-
-/// A free block whose links have been written: one that a bin lists. Valid until it is taken out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Node(Block);
-
-impl Node {
-    /// Writes empty links into a free block.
-    ///
-    /// # Safety
-    ///
-    /// The caller has the shard's lock and the sole right to the block.
-    #[inline]
-    pub(crate) unsafe fn plant(block: Block) -> Self {
-        let links = block.payload().cast::<Links>();
-        // SAFETY: a payload has room for links and is aligned; it is the caller's.
-        unsafe {
-            links.write(Links {
-                next: None,
-                before: None,
-            })
-        };
-        Self(block)
-    }
-
-    /// A free block that is listed.
-    ///
-    /// # Safety
-    ///
-    /// It is: *listed-iff-free*.
-    #[inline]
-    pub(crate) unsafe fn of(block: Block) -> Self {
-        Self(block)
-    }
-
-    #[inline]
-    pub(crate) fn block(self) -> Block {
-        self.0
-    }
-
-    #[inline]
-    pub(crate) fn size(self) -> u32 {
-        self.0.size()
-    }
-
-    #[inline]
-    fn links(self) -> *mut Links {
-        self.0.payload().cast().as_ptr()
-    }
-
-    #[inline]
-    pub(crate) fn next(self) -> Option<Self> {
-        // SAFETY: a node's links are initialised and the arena's.
-        unsafe { (*self.links()).next }
-    }
-
-    #[inline]
-    pub(crate) fn before(self) -> Option<Self> {
-        // SAFETY: a node's links are initialised and the arena's.
-        unsafe { (*self.links()).before }
-    }
-
-    #[inline]
-    pub(crate) fn set_next(self, next: Option<Self>) {
-        // SAFETY: a node's links are the arena's.
-        unsafe { (*self.links()).next = next }
-    }
-
-    #[inline]
-    pub(crate) fn set_before(self, before: Option<Self>) {
-        // SAFETY: a node's links are the arena's.
-        unsafe { (*self.links()).before = before }
-    }
-}
-
-/// A large [`Node`], with room for a place in a tree.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Branch(Node);
-
-impl Branch {
-    /// Writes an empty place into a large node.
-    #[inline]
-    pub(crate) fn plant(node: Node) -> Self {
-        let branch = Self::of(node);
-        branch.set_child(0, None);
-        branch.set_child(1, None);
-        branch.set_parent(None);
-        branch
-    }
-
-    /// A large node.
-    #[inline]
-    pub(crate) fn of(node: Node) -> Self {
-        assert!(
-            node.size() >= LARGE,
-            "only a large block has room for a place in a tree"
-        );
-        Self(node)
-    }
-
-    #[inline]
-    pub(crate) fn node(self) -> Node {
-        self.0
-    }
-
-    #[inline]
-    pub(crate) fn size(self) -> u32 {
-        self.0.size()
-    }
-
-    #[inline]
-    fn fork(self) -> *mut Fork {
-        self.0.links().cast()
-    }
-
-    #[inline]
-    pub(crate) fn child(self, side: usize) -> Option<Self> {
-        // SAFETY: a branch has room for a fork, initialised when it was planted.
-        unsafe { (*self.fork()).children[side & 1] }
-    }
-
-    #[inline]
-    pub(crate) fn set_child(self, side: usize, child: Option<Self>) {
-        // SAFETY: a branch has room for a fork.
-        unsafe { (*self.fork()).children[side & 1] = child }
-    }
-
-    #[inline]
-    pub(crate) fn parent(self) -> Option<Self> {
-        // SAFETY: a branch has room for a fork, initialised when it was planted.
-        unsafe { (*self.fork()).parent }
-    }
-
-    #[inline]
-    pub(crate) fn set_parent(self, parent: Option<Self>) {
-        // SAFETY: a branch has room for a fork.
-        unsafe { (*self.fork()).parent = parent }
     }
 }
 

@@ -15,8 +15,8 @@ use bytemuck::PodCastError;
 
 use crate::error::PoolError;
 use crate::sync::{Lock, Locked};
-use crate::variadic::arena::Request;
 use crate::variadic::block::{MOST_CHUNK, UNIT};
+use crate::variadic::request::Request;
 use crate::variadic::supply::{Leased, Shards, alloc, fail};
 
 /// Bytes in a block of a [`VariadicPool`](crate::VariadicPool): what a `Vec<u8>` is to the global allocator.

@@ -12,8 +12,9 @@ use std::ptr::NonNull;
 use crate::chunk::Region;
 use crate::error::PoolError;
 use crate::sync::{self, AtomicUsize, Claim, Core, Guard, Lock, MOST_SHARDS, Ordering};
-use crate::variadic::arena::{Arena, Policy, Request, units_for};
+use crate::variadic::arena::{Arena, Policy};
 use crate::variadic::block::{Chunk, Lease, MOST_CHUNK, UNIT};
+use crate::variadic::request::{Request, units_for};
 
 pub(crate) type Shards<L> = sync::Shards<L, Arena>;
 pub(crate) type Shard<L> = sync::Shard<L, Arena>;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Arena, Policy, Request, units_for};
+use super::{Arena, Policy};
 use crate::chunk::Region;
+use crate::error::PoolError;
 use crate::stats::VariadicStats;
-use crate::variadic::block::{Block, Chunk, LEAST, Lease, UNIT};
+use crate::variadic::block::{Block, Chunk, LEAST, Lease, MOST_CHUNK, UNIT};
+use crate::variadic::request::{Request, units_for};
 
 const BEST: Policy = Policy {
     tolerance_percent: 0,
@@ -350,34 +352,31 @@ fn assert_disjoint(live: &[Live]) {
     );
 }
 
+fn alloc_best(grown: &mut Grown, random: &mut Random) -> Live {
+    let aligned = random.below(4) == 0;
+    let (len, align) = (
+        random.size(),
+        if aligned { 1 << random.below(13) } else { 16 },
+    );
+    let request = Request::new(len, len, align).unwrap();
+    let adequate = smallest_adequate(&grown.arena, request.search_units());
+    let mut new = Live {
+        lease: grown.alloc(len, align),
+        fill: random.below(256) as u8,
+    };
+    let (start, end) = new.range();
+    assert!(start % align == 0 && end - start >= len);
+    if let (Some(adequate), false) = (adequate, grown.arena.policy.first_fit) {
+        let smallest = adequate.iter().any(|free| free.0 < start && end <= free.1);
+        assert!(smallest, "best fit is the smallest that fits");
+    }
+    new.write();
+    new
+}
+
 fn step(grown: &mut Grown, live: &mut Vec<Live>, random: &mut Random) {
     match random.below(10) {
-        0..=4 => {
-            let (len, align) = (
-                random.size(),
-                if random.below(4) == 0 {
-                    1 << random.below(13)
-                } else {
-                    16
-                },
-            );
-            let request = Request::new(len, len, align).unwrap();
-            let adequate = smallest_adequate(&grown.arena, request.search_units());
-            let mut new = Live {
-                lease: grown.alloc(len, align),
-                fill: random.below(256) as u8,
-            };
-            let (start, end) = new.range();
-            assert!(start % align == 0 && end - start >= len);
-            if let (Some(adequate), false) = (adequate, grown.arena.policy.first_fit) {
-                assert!(
-                    adequate.iter().any(|free| free.0 < start && end <= free.1),
-                    "best fit is the smallest that fits"
-                );
-            }
-            new.write();
-            live.push(new);
-        }
+        0..=4 => live.push(alloc_best(grown, random)),
         5..=7 if !live.is_empty() => {
             let old = live.swap_remove(random.below(live.len()));
             old.assert_intact(old.lease.capacity());
@@ -385,10 +384,8 @@ fn step(grown: &mut Grown, live: &mut Vec<Live>, random: &mut Random) {
         }
         8 if !live.is_empty() => {
             let n = random.below(live.len());
-            let (before, least) = (
-                live[n].lease.capacity(),
-                live[n].lease.capacity() + random.size() + 1,
-            );
+            let before = live[n].lease.capacity();
+            let least = before + random.size() + 1;
             let extended = grown.extend(&mut live[n].lease, least, least + random.size());
             assert_eq!(extended, live[n].lease.capacity() >= least);
             live[n].assert_intact(before);
@@ -476,14 +473,11 @@ fn a_request_is_refused_if_it_cannot_be_counted() {
 fn the_largest_request_makes_the_largest_chunk() {
     for log2 in 4..=20 {
         let error = Request::new(0, usize::MAX, 1 << log2).unwrap_err();
-        let crate::PoolError::SizeOverflow { most, .. } = error else {
+        let PoolError::SizeOverflow { most, .. } = error else {
             panic!("{error}")
         };
         let size = Request::new(0, most, 1 << log2).unwrap().chunk_size();
-        assert!(
-            (crate::variadic::block::MOST_CHUNK - UNIT..=crate::variadic::block::MOST_CHUNK)
-                .contains(&size)
-        );
+        assert!((MOST_CHUNK - UNIT..=MOST_CHUNK).contains(&size));
         assert!(Request::new(0, most + 1, 1 << log2).is_err());
     }
 }

@@ -45,6 +45,16 @@ fn assert_sound(bins: &Bins, expected: usize) {
     assert!(bins.maps_are_true());
 }
 
+/// The oracle looks at all.
+fn assert_best(bins: &Bins, listed: &[u32], ask: u32) {
+    let expected = listed.iter().copied().filter(|&size| size >= ask).min();
+    let best = bins.best(ask).map(|node| node.size());
+    assert_eq!(best, expected, "for {ask}");
+    let first = bins.first(ask).map(|node| node.size());
+    assert_eq!(first.is_some(), expected.is_some(), "for {ask}");
+    assert!(first.is_none_or(|size| size >= ask), "for {ask}");
+}
+
 #[test]
 fn the_best_is_the_smallest_that_will_do() {
     let sizes = sizes(if cfg!(miri) { 60 } else { 1500 });
@@ -66,6 +76,7 @@ fn the_best_is_the_smallest_that_will_do() {
             listed.swap_remove(at);
         }
         assert_sound(&bins, listed.len());
+        let size = block.size();
         for ask in [
             LEAST,
             40,
@@ -73,21 +84,13 @@ fn the_best_is_the_smallest_that_will_do() {
             64,
             65,
             100,
-            block.size(),
-            block.size() + 1,
-            block.size() * 2,
+            size,
+            size + 1,
+            size * 2,
             5000,
             u32::MAX,
         ] {
-            let expected = listed.iter().copied().filter(|&size| size >= ask).min();
-            assert_eq!(
-                bins.best(ask).map(|node| node.size()),
-                expected,
-                "for {ask}"
-            );
-            let first = bins.first(ask).map(|node| node.size());
-            assert_eq!(first.is_some(), expected.is_some(), "for {ask}");
-            assert!(first.is_none_or(|size| size >= ask), "for {ask}");
+            assert_best(&bins, &listed, ask);
         }
     }
     // SAFETY: nothing is listed any more, and nobody has a lease.

@@ -1,0 +1,79 @@
+//! What a block is asked for, checked and rounded.
+
+use crate::error::PoolError;
+use crate::variadic::block::{CHUNK_OVERHEAD, HEADER, MOST_ALIGN, MOST_CHUNK, UNIT};
+
+/// What a block is asked for, known to be possible.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    /// What the user will see, in bytes.
+    pub(super) len: usize,
+    /// The payload asked for, in bytes.
+    room: usize,
+    /// The size of the block.
+    pub(super) units: u32,
+    /// The alignment of the payload, 16 or more.
+    pub(super) log2_align: u32,
+}
+
+impl Request {
+    /// Asks for a block with `len` visible bytes and `room` bytes of payload, aligned to `align`.
+    #[inline]
+    pub(crate) fn new(len: usize, room: usize, align: usize) -> Result<Self, PoolError> {
+        if !align.is_power_of_two() || align > MOST_ALIGN {
+            return Err(PoolError::BadAlignment {
+                requested: align,
+                most: MOST_ALIGN,
+            });
+        }
+        let log2_align = align.max(UNIT).trailing_zeros();
+        let most = MOST_CHUNK - CHUNK_OVERHEAD - HEADER - largest_gap(log2_align);
+        if room > most {
+            return Err(PoolError::SizeOverflow {
+                requested: room,
+                most,
+                unit: "bytes",
+            });
+        }
+        debug_assert!(len <= room, "what is visible has room");
+        Ok(Self {
+            len,
+            room,
+            units: units_for(room),
+            log2_align,
+        })
+    }
+
+    /// The size of a block that will do wherever it begins.
+    #[inline]
+    pub(super) fn search_units(self) -> u32 {
+        self.units + (largest_gap(self.log2_align) / UNIT) as u32
+    }
+
+    /// The bytes of a chunk that will do.
+    pub(crate) fn chunk_size(self) -> usize {
+        CHUNK_OVERHEAD + self.search_units() as usize * UNIT
+    }
+
+    /// The payload asked for, in bytes.
+    pub(crate) fn room(self) -> usize {
+        self.room
+    }
+}
+
+/// The size of a block with so many bytes of payload, which are not more than a chunk can have.
+#[inline]
+pub(crate) fn units_for(room: usize) -> u32 {
+    (room.max(1).div_ceil(UNIT) + HEADER / UNIT) as u32
+}
+
+/// The most bytes that [`Block::gap`] can leave out. (One unit is too small for a free block; the next aligned place is
+/// taken then.)
+#[inline]
+fn largest_gap(log2_align: u32) -> usize {
+    if log2_align > UNIT.trailing_zeros() {
+        (1 << log2_align) + UNIT
+    } else {
+        0
+    }
+}

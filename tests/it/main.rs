@@ -1,0 +1,5 @@
+//! The public API, as a user meets it.
+
+mod c_library_variadic;
+mod variadic;
+mod variadic_model;
