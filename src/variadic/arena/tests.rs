@@ -280,11 +280,9 @@ fn an_exact_place_for_a_large_alignment_is_found() {
         small.push(lease);
     }
     let mut filler = filler.into_iter();
-    let addr = filler.by_ref().nth(3).map(|lease| {
-        let addr = lease.payload().addr();
-        grown.release(lease);
-        addr
-    });
+    let hole = filler.next_back().unwrap();
+    let addr = hole.payload().addr();
+    grown.release(hole);
     let request = Request::new(4080, 4080, 4096).unwrap();
     assert!(
         grown.arena.alloc(request).is_none(),
@@ -292,9 +290,9 @@ fn an_exact_place_for_a_large_alignment_is_found() {
     );
     let lease = grown.arena.alloc_anywhere(request).unwrap();
     grown.check();
-    assert_eq!(Some(lease.payload().addr()), addr);
-    drop((lease, filler)); // the rest is leaked on purpose: nothing is left to learn from releasing it
-    std::mem::forget((grown, small));
+    assert_eq!(lease.payload().addr(), addr);
+    let rest = filler.chain(small).chain([lease]);
+    rest.for_each(|lease| grown.release(lease));
 }
 
 /// A live block of the model: its lease, and the byte it is filled with.
@@ -482,18 +480,10 @@ fn the_largest_request_makes_the_largest_chunk() {
     }
 }
 
-/// Writes over the header of a live block, as a user's unsafe code might.
-fn smash(lease: &Lease, offset: usize, bytes: &[u8]) {
+/// The header of a live block, to be written over as a user's unsafe code might.
+fn header_of(lease: &Lease) -> *mut [u8; 16] {
     // SAFETY: the header lies right before the payload.
-    let header = unsafe { lease.payload().sub(16) };
-    // SAFETY: inside the header.
-    let field = unsafe { header.add(offset) };
-    // SAFETY: inside the header; no reference to it is alive.
-    unsafe {
-        field
-            .as_ptr()
-            .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
-    };
+    unsafe { lease.payload().sub(16) }.cast().as_ptr()
 }
 
 #[test]
@@ -510,12 +500,20 @@ fn a_corrupted_header_is_reported() {
     ] {
         let mut grown = Grown::new(BEST, 4096);
         let leases = [0; 3].map(|_| grown.alloc(64, 16));
-        smash(&leases[1], offset, bytes);
+        let header = header_of(&leases[1]);
+        // SAFETY: a header is 16 bytes, all of them initialised.
+        let intact = unsafe { header.read() };
+        let mut corrupt = intact;
+        corrupt[offset..offset + bytes.len()].copy_from_slice(bytes);
+        // SAFETY: as above; no reference to the header is alive.
+        unsafe { header.write(corrupt) };
         let corruption = grown.arena.check().unwrap_err();
+        // SAFETY: as above.
+        unsafe { header.write(intact) };
         assert!(
             corruption.rule().starts_with(rule),
             "{corruption} at {offset}, not {rule}"
         );
-        std::mem::forget(grown); // it is corrupt
+        leases.into_iter().for_each(|lease| grown.release(lease));
     }
 }
