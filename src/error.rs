@@ -198,7 +198,9 @@ impl<T> From<Rejected<T>> for PoolError {
 /// A pool does not corrupt itself: something else wrote where it should not have, such as unsafe code that went beyond a
 /// block's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("corrupted pool: the block at byte {offset} of chunk {chunk} in shard {shard} breaks the rule \"{rule}\"")]
+#[error(
+    "corrupted pool: the block at byte {offset} of chunk {chunk} in shard {shard} breaks the rule \"{rule}\""
+)]
 pub struct Corruption {
     /// The shard's place in its pool.
     pub(crate) shard: usize,

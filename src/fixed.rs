@@ -2,7 +2,7 @@
 //!
 //! What it stands on, lowest first: [`layout`] (arithmetic), [`header`] (chunks), [`slots`] (the core), [`shard`] (locks
 //! around it), [`store`] (with the objects' type), [`retire`] (how objects end), [`visit`] (walks), [`key`] (weak keys),
-//! [`pool_box`] and [`vacant`] (handles), [`reach`] (objects by handle, and the pool's own), [`hold`].
+//! [`pool_box`] and [`vacant`] (handles), [`reach`] (objects by handle, and the pool's own), [`hold`], [`picture`].
 
 mod directory;
 mod header;
@@ -11,6 +11,7 @@ pub(crate) mod key;
 mod layout;
 mod lease;
 mod magazine;
+mod picture;
 pub(crate) mod pool_box;
 mod reach;
 mod retire;
@@ -27,6 +28,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::access::{Access, Keyed, Shared, ThroughPool, Unique};
 use crate::error::{PoolError, Rejected};
+use crate::map::HeapMap;
 use crate::stats::FixedStats;
 use crate::sync::Lock;
 use hold::{Hold, HoldMut, forget_leaked_holds};
@@ -245,6 +247,20 @@ impl<T, A: Access, L: Lock> FixedPool<T, A, L> {
             reserved_bytes: self.sum(|slots| slots.reserved_bytes()),
             deferred: self.sum(|slots| slots.deferred()),
         }
+    }
+
+    /// A picture of every chunk: which slots are used, which are free. O(capacity).
+    ///
+    /// ```
+    /// use mem_pool::FixedPool;
+    ///
+    /// let pool = FixedPool::builder().growth(64).build();
+    /// let mut objects: Vec<_> = (0..64).map(|n| pool.alloc([n; 32])).collect();
+    /// objects.drain(16..32);
+    /// println!("{}", pool.heap_map()); // or .to_svg(), .to_json()
+    /// ```
+    pub fn heap_map(&self) -> HeapMap {
+        self.store.shards().map_or_else(HeapMap::new, picture::draw)
     }
 
     /// Adds a figure up over the shards, each under its lock.

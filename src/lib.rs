@@ -49,7 +49,9 @@ pub type VariadicPool = generic::VariadicPool<Locked>;
 
 pub use access::{Access, Keyed, Shared, ThroughHandle, ThroughPool, Unique};
 pub use error::{Corruption, PoolError, Rejected};
-pub use generic::{Hold, HoldMut, IterMut, PoolBox, PoolBytes, PoolSlice, Spawner, Vacant, WeakKey};
+pub use generic::{
+    Hold, HoldMut, IterMut, PoolBox, PoolBytes, PoolSlice, Spawner, Vacant, WeakKey,
+};
 pub use map::HeapMap;
 pub use stats::{FixedStats, VariadicStats};
 pub use sync::{Lock, Locked, Unlocked};

@@ -105,6 +105,11 @@ impl Slots {
         self.counted
     }
 
+    /// The chunks, newest first.
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = &Header> {
+        self.chunks.iter()
+    }
+
     /// Slots that may still be opened.
     pub(crate) fn unopened(&self) -> usize {
         self.unopened.as_ref().map_or(0, |unopened| unopened.slots)
