@@ -1,4 +1,151 @@
-//! Object pools with RAII handles that can be walked while the handles are alive.
+//! Object pools with RAII handles that can be walked while the handles are alive, and a byte pool over a best-fit arena.
+//!
+//! [`FixedPool<T>`](FixedPool) stores objects of one type. [`alloc`](generic::FixedPool::alloc) moves a value in and returns a
+//! [`PoolBox`], a one-word owning handle: dropping it destroys the object and frees its slot. Meanwhile the pool can show all
+//! live objects to a closure, which may spawn and despawn as it goes. [`VariadicPool`] stores bytes: blocks of any size, each
+//! behind a [`PoolBytes`] handle that is used like a `Vec<u8>`.
+//!
+//! ```
+//! use mem_pool::FixedPool;
+//!
+//! let pool = FixedPool::new();
+//! let ann = pool.alloc(String::from("Ann"));
+//! let bob = pool.alloc(String::from("Bob"));
+//!
+//! let mut names = Vec::new();
+//! pool.for_each(|name| names.push(name.clone()));   // while both handles are alive
+//! assert_eq!(names, ["Ann", "Bob"]);
+//!
+//! drop(ann);                                         // the slot is free again
+//! assert_eq!((pool.len(), &**bob), (1, "Bob"));
+//! ```
+//!
+//! # Which pool
+//!
+//! | you have | take | reach the objects |
+//! |---|---|---|
+//! | objects with an owner each, and something that looks at all of them (sessions, caches, registries) | [`FixedPool::new()`](generic::FixedPool::new): [`Shared`] | `&T` through handle and pool |
+//! | objects with an owner each, and nobody else (trees, buffers, futures, `dyn` objects) | [`FixedPool::unique()`](generic::FixedPool::unique): [`Unique`] | `&mut T` through the handle, like a `Box` |
+//! | entities that are updated all together (games, simulations) | [`FixedPool::keyed()`](generic::FixedPool::keyed): [`Keyed`] | `&mut T` through the pool; the handle is an owning key |
+//! | bytes, records and buffers of many sizes | [`VariadicPool`] | `&mut [u8]` through the handle |
+//! | any of these on one thread | the same names in [`local`] | without locks |
+//!
+//! When not: a handful of boxes wants no pool; plain values that are only ever looped over are best off in a `Vec`; objects that
+//! die all together want an arena, such as `bumpalo`.
+//!
+//! # Walking
+//!
+//! No lock is held while a closure runs, so it may do what it likes with the pool:
+//!
+//! ```
+//! use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+//! use mem_pool::FixedPool;
+//!
+//! struct Session { idle: bool, asked_to_go: AtomicBool }
+//! static SESSIONS: FixedPool<Session> = FixedPool::new();
+//!
+//! let workers: Vec<_> = (0..4).map(|n| std::thread::spawn(move || {
+//!     let session = SESSIONS.alloc(Session { idle: n % 2 == 0, asked_to_go: AtomicBool::new(false) });
+//!     // ... and somewhere the owner looks at `session.asked_to_go`
+//!     session
+//! })).collect();
+//! let sessions: Vec<_> = workers.into_iter().map(|worker| worker.join().unwrap()).collect();
+//!
+//! SESSIONS.for_each(|session| session.asked_to_go.store(session.idle, Relaxed));
+//! assert_eq!(sessions.iter().filter(|session| session.asked_to_go.load(Relaxed)).count(), 2);
+//! ```
+//!
+//! # Entity storage
+//!
+//! A [`Keyed`] pool is a slot map whose owning keys cannot go stale and free their slot on drop. What entities call each other
+//! by is a [`WeakKey`], a copyable name that never answers for another object; it is looked up under a hold
+//! ([`hold`](generic::FixedPool::hold), [`hold_mut`](generic::FixedPool::hold_mut)). Objects nobody needs to own are given to
+//! the pool ([`adopt`](generic::FixedPool::adopt)).
+//!
+//! ```
+//! use mem_pool::{FixedPool, Keyed, PoolBox, WeakKey};
+//!
+//! enum Entity {
+//!     Ship { x: f32, speed: f32 },
+//!     Turret { ship: WeakKey<Entity>, x: f32 },
+//!     Bullet { x: f32, ticks_left: u32 },
+//! }
+//!
+//! let mut world: FixedPool<Entity, Keyed> = FixedPool::keyed();
+//! let ship = world.alloc(Entity::Ship { x: 0.0, speed: 1.5 });
+//! let _turret = world.alloc(Entity::Turret { ship: PoolBox::downgrade(&ship), x: 0.0 });
+//!
+//! for _ in 0..10 {
+//!     let mut hold = world.hold_mut();
+//!     let (entities, spawner) = hold.split();
+//!     let mut turrets = Vec::new();
+//!     for entity in entities {
+//!         match entity {
+//!             Entity::Ship { x, speed } => *x += *speed,
+//!             Entity::Turret { ship, x } => {
+//!                 spawner.adopt(spawner.alloc(Entity::Bullet { x: *x, ticks_left: 3 })); // spawn while walking
+//!                 turrets.push((*ship, *x));
+//!             }
+//!             Entity::Bullet { x, ticks_left } => (*x, *ticks_left) = (*x + 4.0, ticks_left.saturating_sub(1)),
+//!         }
+//!     }
+//!     for (ship, _) in turrets {
+//!         assert!(hold.get(ship).is_some()); // follow the name; `None` once the ship is gone
+//!     }
+//!     drop(hold);
+//!     world.retain(|entity| !matches!(entity, Entity::Bullet { ticks_left: 0, .. }));
+//! }
+//! drop(ship);                                // despawn: nothing to look up, nothing to forget
+//! assert!(world.len() < 6);
+//! ```
+//!
+//! # Guarantees
+//!
+//! - **Walks** see every object that lives through the whole call exactly once, those made or dropped meanwhile at most once, and
+//!   none whose drop happened before its turn. They go by chunk, then by address, and always end.
+//! - **Foreign code** (closures, constructors, destructors, `Clone`, `Debug`, wakers, the global allocator) never runs while a
+//!   lock is held. Any of it may use the same pool.
+//! - **Drops while somebody looks** return at once. The destructor runs when the walks that were inside the object's group of 64
+//!   have left it, or the last hold has gone, on that thread. So a destructor must not wait for what a walking thread holds.
+//! - **Panics** in closures, constructors and destructors leave the pool usable; no slot is lost. A destructor that panics while
+//!   another panic unwinds aborts, as everywhere in Rust.
+//! - **Order of dropping** does not matter: handles outlive their pool, and memory goes back as the last handle of each region
+//!   goes. Nothing leaks but what `mem::forget`, `leak` or a cycle leaks.
+//! - **Memory** is kept for reuse until [`shrink_to_fit`](generic::FixedPool::shrink_to_fit), or beyond what
+//!   [`keep_empty`](generic::FixedPoolBuilder::keep_empty) says given back at once.
+//! - **Limits** hold over all threads, and are reported only if at some moment of the call no slot was free.
+//! - **Threads**: see the table in [`Access`]. Over [`Unlocked`] nothing is `Send` or `Sync`.
+//!
+//! # How it works
+//!
+//! The words: a *handle* is what a caller holds; a *shard* is the part of a pool that one lock guards; a *region* is one
+//! allocation from the system; a *chunk* is an aligned part of a region with one header; a *slot* is room for one object; a
+//! *group* is 64 slots, a bitmap word each; a *block* is header and payload in the byte arena; a *bin* holds free blocks of like
+//! size; a *pin* is a walk being inside a group; a *hold* is a pool-wide pin.
+//!
+//! ```text
+//!  PoolBox ──────────────────────────────┐ one word; masked, it finds the chunk
+//!                                        ▼
+//!  ┌ chunk, 64 KiB ─ header ┬ groups ┬ slot │ slot │ slot │ … ┐
+//!  │  shard ─┐              │ free   │                        │
+//!  └─────────┼──────────────┴ pins ──┴────────────────────────┘
+//!            ▼
+//!  shard { lock, magazine of free slots, list of chunks }      a few per pool; a thread has a home shard
+//! ```
+//!
+//! `alloc` locks the thread's home shard and pops a slot off its magazine; a drop locks the shard of the object's chunk and
+//! pushes it. No bitmap is touched: they are made exact when a walk looks at them, by flushing the magazine. (The magazine is
+//! after Bonwick and Adams, "Magazines and Vmem", 2001; bitmaps instead of free lists are what lets a pool be walked.)
+//!
+//! A walk pins a group under the lock, gives the lock back, runs the closure on the group's live objects, and takes the lock again
+//! to leave it and pin the next. A drop in a pinned group is marked, and carried out by the last walk that may have seen the
+//! object. Two pin counters that change roles keep walks that come later from putting it off for ever.
+//!
+//! The byte pool's shards guard an arena of blocks with boundary tags (Knuth, TAOCP 1, 2.5): each block knows its own size and
+//! that of the block before it, so that neighbours merge in O(1); free ones lie in bins by size, large ones in a trie within the
+//! blocks themselves (after Lea's `dlmalloc`), so that the best fit is found without a search over all of them.
+
+#![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 
 mod access;
 mod chunk;
@@ -14,7 +161,7 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// The pools themselves, generic over their [`Lock`]; the aliases at the root and in [`local`](crate::local) choose one.
+/// The pools themselves, generic over their [`Lock`]; the aliases at the root and in [`local`] choose one.
 pub mod generic {
     pub use crate::fixed::hold::{Hold, HoldMut, Iter, IterKeys, IterMut, Spawner};
     pub use crate::fixed::key::WeakKey;
@@ -55,3 +202,8 @@ pub use generic::{
 pub use map::HeapMap;
 pub use stats::{FixedStats, VariadicStats};
 pub use sync::{Lock, Locked, Unlocked};
+
+/// The README's code is tested with the docs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

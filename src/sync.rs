@@ -132,6 +132,7 @@ impl Lock for Unlocked {
 
 /// The mutex behind [`Locked`].
 #[doc(hidden)]
+#[expect(missing_debug_implementations, reason = "never seen")]
 pub struct Mutex(parking_lot::RawMutex);
 
 impl RawLock for Mutex {
@@ -153,6 +154,7 @@ impl RawLock for Mutex {
 
 /// Nothing, behind [`Unlocked`]; with debug assertions a flag that catches a second lock.
 #[doc(hidden)]
+#[derive(Debug)]
 pub struct NoMutex {
     #[cfg(debug_assertions)]
     taken: Cell<bool>,

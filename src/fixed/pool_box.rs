@@ -338,6 +338,7 @@ impl<T: ?Sized, A: Access, L: Lock> PoolBox<T, A, L> {
 
 /// What [`unsize!`](crate::unsize) must not lose beside the pointer: the types of a handle.
 #[doc(hidden)]
+#[derive(Debug)]
 pub struct Parts<A, L>(PhantomData<(A, L)>);
 
 /// Turns a handle of a concrete type into one of a trait object, or a handle of an array into one of a slice.
