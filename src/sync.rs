@@ -2,7 +2,7 @@
     unsafe_code,
     reason = "the lock around each core, and the shared life of a pool's shards"
 )]
-//! Locks, threads, and the shards they guard: the only file that knows mutexes, threads or atomics' home.
+//! Locks, threads, and the shards they guard: only this file and its folder know mutexes, threads or where atomics come from.
 //!
 //! A pool is a [`LazyShards`]: nothing until first used, then one [`Shards`] with a table of [`Shard`]s, each made when a
 //! thread first needs it. What a shard guards is a [`Core`]: slots or an arena, which know no locks.
@@ -17,13 +17,21 @@
 //! may lock its shard long after the pool was dropped, and whoever gives up the last claim frees everything.
 
 use std::alloc::{Layout, alloc};
-use std::cell::{Cell, UnsafeCell};
+#[cfg(debug_assertions)]
+use std::cell::Cell;
+use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
 
 pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+mod barrier;
+mod biased;
+mod number;
+
+pub(crate) use biased::BiasedMutex;
 
 use crate::sealed::Sealed;
 
@@ -46,16 +54,18 @@ pub trait Lock: Sealed + Sized + 'static {
 /// The least a shard asks of a lock.
 #[doc(hidden)]
 pub trait RawLock {
+    /// How the lock was taken.
+    type Token: Copy;
     /// An unlocked lock.
     fn new() -> Self;
     /// Waits until the lock is free and takes it.
-    fn lock(&self);
+    fn lock(&self) -> Self::Token;
     /// Gives the lock back. The store that does so is the last access to the lock's memory: the next owner may free it.
     ///
     /// # Safety
     ///
-    /// The calling thread has the lock.
-    unsafe fn unlock(&self);
+    /// The calling thread has the lock; taking it gave `token`.
+    unsafe fn unlock(&self, token: Self::Token);
 }
 
 /// The pool may be shared by threads; each of its shards stands behind a mutex. The default.
@@ -73,7 +83,7 @@ impl Sealed for Unlocked {}
 pub(crate) const MOST_SHARDS: usize = 64;
 
 impl Lock for Locked {
-    type Raw = Mutex;
+    type Raw = BiasedMutex;
 
     fn shard_count() -> usize {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -90,17 +100,7 @@ impl Lock for Locked {
 
     #[inline]
     fn thread_number() -> usize {
-        /// No thread has this number yet.
-        const NONE: usize = usize::MAX;
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        // Constant and without a destructor: usable even while the thread's other locals are destroyed.
-        thread_local!(static NUMBER: Cell<usize> = const { Cell::new(NONE) });
-        NUMBER.with(|number| {
-            if number.get() == NONE {
-                number.set(NEXT.fetch_add(1, Ordering::Relaxed));
-            }
-            number.get()
-        })
+        number::number()
     }
 
     #[inline]
@@ -130,28 +130,6 @@ impl Lock for Unlocked {
     }
 }
 
-/// The mutex behind [`Locked`].
-#[doc(hidden)]
-#[expect(missing_debug_implementations, reason = "never seen")]
-pub struct Mutex(parking_lot::RawMutex);
-
-impl RawLock for Mutex {
-    fn new() -> Self {
-        Self(<parking_lot::RawMutex as parking_lot::lock_api::RawMutex>::INIT)
-    }
-
-    #[inline]
-    fn lock(&self) {
-        parking_lot::lock_api::RawMutex::lock(&self.0);
-    }
-
-    #[inline]
-    unsafe fn unlock(&self) {
-        // SAFETY: the caller has the lock.
-        unsafe { parking_lot::lock_api::RawMutex::unlock(&self.0) }
-    }
-}
-
 /// Nothing, behind [`Unlocked`]; with debug assertions a flag that catches a second lock.
 #[doc(hidden)]
 #[derive(Debug)]
@@ -161,6 +139,8 @@ pub struct NoMutex {
 }
 
 impl RawLock for NoMutex {
+    type Token = ();
+
     fn new() -> Self {
         Self {
             #[cfg(debug_assertions)]
@@ -178,7 +158,7 @@ impl RawLock for NoMutex {
     }
 
     #[inline]
-    unsafe fn unlock(&self) {
+    unsafe fn unlock(&self, (): ()) {
         #[cfg(debug_assertions)]
         self.taken.set(false);
     }
@@ -207,9 +187,10 @@ impl<L: Lock, C: Core> Shard<L, C> {
     /// Waits for the lock.
     #[inline]
     pub(crate) fn lock(&self) -> Guard<'_, L, C> {
-        self.lock.lock();
+        let token = self.lock.lock();
         Guard {
             shard: NonNull::from(self),
+            token,
             lifetime: PhantomData,
         }
     }
@@ -223,9 +204,10 @@ impl<L: Lock, C: Core> Shard<L, C> {
     #[inline]
     pub(crate) unsafe fn lock_raw<'a>(this: NonNull<Self>) -> Guard<'a, L, C> {
         // SAFETY: the caller keeps the shard alive; the reference made here ends with this statement.
-        unsafe { this.as_ref() }.lock.lock();
+        let token = unsafe { this.as_ref() }.lock.lock();
         Guard {
             shard: this,
+            token,
             lifetime: PhantomData,
         }
     }
@@ -252,6 +234,7 @@ impl<L: Lock, C: Core> Shard<L, C> {
 pub(crate) struct Guard<'a, L: Lock, C: Core> {
     /// A pointer, not a reference: the shard may be freed as soon as the lock is given back.
     shard: NonNull<Shard<L, C>>,
+    token: <L::Raw as RawLock>::Token,
     lifetime: PhantomData<&'a Shard<L, C>>,
 }
 
@@ -292,7 +275,7 @@ impl<L: Lock, C: Core> Drop for Guard<'_, L, C> {
         // SAFETY: as above; the lock is all cells, so memory freed right after the store is not touched through this.
         let lock = unsafe { &*lock };
         // SAFETY: the guard has the lock.
-        unsafe { lock.unlock() }
+        unsafe { lock.unlock(self.token) }
     }
 }
 
@@ -381,14 +364,13 @@ impl<L: Lock, C: Core> Shards<L, C> {
     /// Locks every shard that has been made. Locks are taken in index order and nobody else waits for a second lock while
     /// having one, so nobody waits in a circle.
     pub(crate) fn lock_all(&self) -> AllLocked<'_, L, C> {
-        let mut locked = 0;
+        let mut tokens = [None; MOST_SHARDS];
         for shard in self.iter() {
-            shard.lock.lock();
-            locked |= 1 << shard.index;
+            tokens[shard.index] = Some(shard.lock.lock());
         }
         AllLocked {
             shards: self,
-            locked,
+            tokens,
         }
     }
 
@@ -417,38 +399,30 @@ impl<L: Lock, C: Core> Drop for Shards<L, C> {
 /// All shards of a pool, locked.
 pub(crate) struct AllLocked<'a, L: Lock, C: Core> {
     shards: &'a Shards<L, C>,
-    /// Which shards: one made after the locks were taken is not among them.
-    locked: u64,
+    /// By index, how each was locked: a shard made after the locks were taken has none.
+    tokens: [Option<<L::Raw as RawLock>::Token>; MOST_SHARDS],
 }
 
 impl<'a, L: Lock, C: Core> AllLocked<'a, L, C> {
-    /// The locked shards, in index order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Shard<L, C>> {
-        self.shards
-            .iter()
-            .filter(|shard| self.locked & (1 << shard.index) != 0)
-    }
-
     /// The core of one locked shard.
     pub(crate) fn core(&mut self, index: usize) -> Option<&mut C> {
         let shard = self
             .shards
             .get(index)
-            .filter(|_| self.locked & (1 << index) != 0)?;
+            .filter(|_| self.tokens[index].is_some())?;
         // SAFETY: valid: shards live as long as `self.shards`. Aliasing: this value has the lock, and `&mut self` is unique.
         Some(unsafe { &mut *shard.core.get() })
     }
 
     /// Unlocks all shards but the one at `index`, which is one of them.
     pub(crate) fn keep(mut self, index: usize) -> Guard<'a, L, C> {
-        assert!(
-            self.locked & (1 << index) != 0,
-            "only a locked shard can be kept"
-        );
-        self.locked &= !(1 << index);
+        let token = self.tokens[index]
+            .take()
+            .expect("only a locked shard can be kept");
         let shard = self.shards.get(index).expect("once-made: it is locked");
         Guard {
             shard: NonNull::from(shard),
+            token,
             lifetime: PhantomData,
         }
     }
@@ -456,9 +430,11 @@ impl<'a, L: Lock, C: Core> AllLocked<'a, L, C> {
 
 impl<L: Lock, C: Core> Drop for AllLocked<'_, L, C> {
     fn drop(&mut self) {
-        for shard in self.iter() {
-            // SAFETY: this value has the lock of every shard in `locked`.
-            unsafe { shard.lock.unlock() }
+        for shard in self.shards.iter() {
+            if let Some(token) = self.tokens[shard.index].take() {
+                // SAFETY: this value has the lock, and this is its token.
+                unsafe { shard.lock.unlock(token) }
+            }
         }
     }
 }

@@ -1,0 +1,159 @@
+#![expect(unsafe_code, reason = "gives back a mutex it has")]
+//! The lock behind [`Locked`](super::Locked): a mutex that its owner need not take.
+//!
+//! The first thread that locks a shard becomes the lock's *owner*, for good. While the bias is not *revoked*, the owner locks by
+//! saying so and looking whether it is: two stores, two loads and no atomic read-modify-write. Everybody else takes the mutex,
+//! revokes the bias, and waits until the owner is not inside; from then on the owner takes the mutex, too, until it has had it
+//! some times in a row and takes the bias up again. (Biased locking: Kawachiya, Koseki and Onodera 2002; the handshake is
+//! Dekker's.)
+//!
+//! # Why two threads are never inside at once
+//!
+//! - *mutex*: whoever is inside has the mutex, or is the owner with the bias.
+//! - *handshake*: the owner stores `inside`, passes a barrier, loads `revoked`. A revoker stores `revoked`, passes a barrier,
+//!   loads `inside`. At least one of them sees the other's store: then the owner goes to the mutex, or the revoker waits.
+//! - *own-bias*: `revoked` is cleared only by the owner, while it has the mutex: nobody else is inside, and whoever comes next
+//!   must take the mutex first, sees the bias, and revokes it.
+//! - *one-owner*: `owner` is set once, under the mutex. A thread number is one living thread's at a time, and a thread that gets
+//!   a former one's number has seen all that one did, so that it may stand in for it.
+//!
+//! What one thread did inside is seen by the next: between mutex holders by the mutex; from the owner to a revoker by the release
+//! store of `inside` that the revoker's wait acquires; from others to the owner by the mutex, which it had when it cleared
+//! `revoked`; from the owner to itself by program order.
+//!
+//! # The end
+//!
+//! Unlocking is one release store to `inside`, or the mutex's unlock: in both cases the last access to the lock's memory.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+
+use parking_lot::RawMutex;
+use parking_lot::lock_api::RawMutex as _;
+
+use super::{RawLock, barrier, number};
+
+/// How often in a row the owner must have had the mutex before it takes the bias up again: at first, and at most. Doubled each
+/// time it is revoked, so that a shard that is really shared settles on the mutex.
+const PATIENCE: (u32, u32) = (64, 1 << 14);
+
+/// No thread has this number.
+const UNOWNED: usize = 0;
+
+/// A mutex biased towards the thread that locked it first.
+#[doc(hidden)]
+#[expect(missing_debug_implementations, reason = "never seen")]
+pub struct BiasedMutex {
+    owner: AtomicUsize,
+    /// The owner is inside without the mutex, or is about to see that it must not be.
+    inside: AtomicBool,
+    /// The owner must take the mutex. Changed under the mutex.
+    revoked: AtomicBool,
+    mutex: RawMutex,
+    /// How often in a row the owner has had the mutex. Changed under the mutex.
+    calm: AtomicU32,
+    /// How often it must. Changed under the mutex.
+    patience: AtomicU32,
+}
+
+/// How a lock was taken, and so how it is given back.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// By the owner, without the mutex.
+    Biased,
+    /// With the mutex.
+    Mutex,
+}
+
+impl RawLock for BiasedMutex {
+    type Token = Taken;
+
+    fn new() -> Self {
+        Self {
+            owner: AtomicUsize::new(UNOWNED),
+            inside: AtomicBool::new(false),
+            revoked: AtomicBool::new(false),
+            mutex: RawMutex::INIT,
+            calm: AtomicU32::new(0),
+            patience: AtomicU32::new(PATIENCE.0),
+        }
+    }
+
+    #[inline]
+    fn lock(&self) -> Taken {
+        let me = number::number();
+        if self.owner.load(Ordering::Relaxed) == me {
+            self.inside.store(true, Ordering::Relaxed);
+            barrier::light();
+            if !self.revoked.load(Ordering::Relaxed) {
+                return Taken::Biased;
+            }
+            self.inside.store(false, Ordering::Release);
+        }
+        self.lock_mutex(me)
+    }
+
+    #[inline]
+    unsafe fn unlock(&self, taken: Taken) {
+        match taken {
+            Taken::Biased => self.inside.store(false, Ordering::Release),
+            // SAFETY: the caller has the lock, and by the mutex.
+            Taken::Mutex => unsafe { self.mutex.unlock() },
+        }
+    }
+}
+
+impl BiasedMutex {
+    #[cold]
+    fn lock_mutex(&self, me: usize) -> Taken {
+        self.mutex.lock();
+        match self.owner.load(Ordering::Relaxed) {
+            UNOWNED if me != number::NOBODY => {
+                barrier::decide();
+                self.owner.store(me, Ordering::Relaxed);
+            }
+            owner if owner == me => self.take_up_again(),
+            _ => self.revoke(),
+        }
+        Taken::Mutex
+    }
+
+    /// The owner has the mutex once more.
+    fn take_up_again(&self) {
+        let calm = self.calm.load(Ordering::Relaxed) + 1;
+        let enough = calm >= self.patience.load(Ordering::Relaxed);
+        self.calm
+            .store(if enough { 0 } else { calm }, Ordering::Relaxed);
+        if enough {
+            self.revoked.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Another thread has the mutex: makes sure that the owner is not inside and does not come in.
+    fn revoke(&self) {
+        self.calm.store(0, Ordering::Relaxed);
+        if self.revoked.load(Ordering::Relaxed) {
+            return;
+        }
+        let patience = self.patience.load(Ordering::Relaxed);
+        self.patience
+            .store((patience * 2).min(PATIENCE.1), Ordering::Relaxed);
+        self.revoked.store(true, Ordering::Relaxed);
+        barrier::heavy();
+        self.wait_for_owner();
+    }
+
+    /// Waits until the owner is not inside. It leaves after a dozen instructions, unless it was put to sleep there; then this
+    /// thread sleeps, too. (It cannot park: the owner's unlock may not touch the lock after its store to look for sleepers.)
+    fn wait_for_owner(&self) {
+        let mut turns = 0_u32;
+        while self.inside.load(Ordering::Acquire) {
+            match turns {
+                0..50 => std::hint::spin_loop(),
+                50..100 => std::thread::yield_now(),
+                _ => std::thread::sleep(std::time::Duration::from_micros(50)),
+            }
+            turns = turns.saturating_add(1);
+        }
+    }
+}
