@@ -3,10 +3,13 @@
 //! Prints the day hour by hour, draws it as an animated GIF and its busiest minute as a PNG, and flies it again
 //! with a hundred thousand aircraft in the air, beside the same loop over a `Vec<Box<Aircraft>>`.
 
+#[path = "../common/canvas.rs"]
 mod canvas;
 mod data;
 mod day;
+#[path = "../common/film.rs"]
 mod film;
+#[path = "../common/font.rs"]
 mod font;
 mod globe;
 mod ground;
@@ -29,7 +32,8 @@ use jiff::civil::Date;
 
 use crate::data::Timetable;
 use crate::day::Day;
-use crate::ground::Ground;
+use crate::film::Film;
+use crate::ground::{Ground, SIZE};
 use crate::picture::Picture;
 use crate::rows::Result;
 
@@ -109,7 +113,13 @@ fn draw(timetable: &Timetable, day: &Day, folder: &Path, out: &mut impl Write) -
     large.save(&still).map_err(|why| fail(&still, &why))?;
     let small = Picture::new(timetable, day, &ground, 1);
     let bar = progress("drawing", day.scenes.len());
-    film::write(&film, &small, &day.scenes, &bar).map_err(|why| fail(&film, &why))?;
+    let reel = Film {
+        size: SIZE,
+        frames: day.scenes.len(),
+        delay: 8,
+        draw: &|frame| small.draw(&day.scenes[frame]),
+    };
+    reel.write(&film, &bar).map_err(|why| fail(&film, &why))?;
     bar.finish_and_clear();
     writeln!(out, "\n{}\n{}", still.display(), film.display())?;
     Ok(())
