@@ -5,8 +5,8 @@ use std::fmt::{self, Write};
 /// What the bytes of a pool's chunks were used for at one moment, from
 /// [`VariadicPool::heap_map`](crate::generic::VariadicPool::heap_map).
 ///
-/// `Display` draws it in a terminal: a line for each chunk, from its first byte to its last. A heap of many chunks is
-/// summarised.
+/// `Display` draws it in a terminal: a line for each chunk, from its first byte to its last, 64 characters wide (`{map:32}`
+/// makes it 32). A heap of many chunks is summarised.
 ///
 /// ```
 /// use mem_pool::VariadicPool;
@@ -54,10 +54,10 @@ struct Run {
 
 /// Lines in a terminal, rows in a picture: more are summarised.
 const MOST_LINES: usize = 32;
-/// Characters in a line.
+/// Characters in a line, unless a width is given.
 const COLUMNS: usize = 64;
 /// Pixels in a row of a picture.
-const PIXELS: usize = 900;
+const PIXELS: usize = 560;
 
 impl HeapMap {
     /// No chunk yet.
@@ -257,6 +257,7 @@ impl fmt::Display for Legend {
 
 impl fmt::Display for HeapMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns = f.width().unwrap_or(COLUMNS).max(1);
         let count = self.chunks.len();
         let plural = if count == 1 { "" } else { "s" };
         write!(
@@ -267,7 +268,7 @@ impl fmt::Display for HeapMap {
         )?;
         for chunk in self.chunks().take(MOST_LINES) {
             let line: String = chunk
-                .parts(COLUMNS)
+                .parts(columns)
                 .into_iter()
                 .map(|share| share.cell().glyph())
                 .collect();
@@ -296,8 +297,8 @@ impl fmt::Display for HeapMap {
 }
 
 /// Where a picture's rows begin, and what stands beside them, in pixels.
-const LEFT: usize = 92;
-const RIGHT: usize = 110;
+const LEFT: usize = 88;
+const RIGHT: usize = 96;
 const TOP: usize = 78;
 const ROW: usize = 24;
 const GAP: usize = 8;
@@ -354,11 +355,11 @@ fn draw_heading(map: &HeapMap, svg: &mut String) -> fmt::Result {
             r#"<text x="{}" y="54">{name} {percent:.1} %</text>"#,
             x + 21
         )?;
-        x += 140;
+        x += 118;
     }
     writeln!(
         svg,
-        r##"<text x="{x}" y="54" fill="#6b7c88">a row is a chunk, from its first byte to its last</text>"##
+        r##"<text x="{x}" y="54" fill="#6b7c88">each row is a chunk, drawn to scale</text>"##
     )
 }
 

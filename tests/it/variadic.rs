@@ -495,6 +495,23 @@ fn growing_by_pushes_moves_seldom() {
 }
 
 #[test]
+fn at_the_limit_growth_takes_what_it_needs() {
+    // Twice the capacity has no room, what is asked for has.
+    let pool = VariadicPool::builder()
+        .grow_size(1024)
+        .limit(1 << 16)
+        .build();
+    let mut bytes = pool.alloc_copy(&pattern(25_000, 1));
+    bytes.extend_from_slice(&pattern(5_000, 2));
+    assert_eq!(
+        (bytes.len(), &bytes[..25_000]),
+        (30_000, &pattern(25_000, 1)[..])
+    );
+    assert!(bytes.try_reserve(40_000).is_err());
+    pool.check().unwrap();
+}
+
+#[test]
 fn the_end_of_a_block_is_the_users() {
     let pool = VariadicPool::new(8192, 50);
     let mut blocks: Vec<_> = (0..60).map(|len| pool.alloc_with_capacity(len)).collect();

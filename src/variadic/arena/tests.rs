@@ -246,6 +246,17 @@ fn of_two_wholly_free_chunks_the_smaller_is_kept() {
 }
 
 #[test]
+fn a_closed_arena_keeps_nothing() {
+    let mut grown = Grown::new(BEST, 4096);
+    let [first, second] = [4000, 9000].map(|len| grown.alloc(len, 16));
+    grown.release(first);
+    assert_eq!(grown.stats().chunks, 2, "one is kept");
+    assert_eq!(grown.arena.close().unwrap().size(), 4096);
+    grown.release(second);
+    assert_eq!(grown.stats().chunks, 0);
+}
+
+#[test]
 fn a_lease_grows_into_a_free_neighbour_and_gives_its_tail_back() {
     let mut grown = Grown::new(BEST, 4096);
     let (mut a, b, fence) = (
