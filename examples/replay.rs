@@ -34,7 +34,7 @@ struct Args {
     #[arg(long)]
     first_fit: bool,
     /// The most bytes the pool may reserve
-    #[arg(long, default_value_t = 1 << 32)]
+    #[arg(long, default_value_t = 1 << 30)]
     limit: usize,
     /// Write a picture of the heap at its peak to this file
     #[arg(long)]
