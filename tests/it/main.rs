@@ -3,3 +3,7 @@
 mod c_library_variadic;
 mod variadic;
 mod variadic_model;
+//! The pools through their public API only.
+
+mod fixed;
+mod support;

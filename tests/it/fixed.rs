@@ -1,0 +1,14 @@
+//! What one thread sees of a `FixedPool` and its handles.
+
+mod addresses;
+mod basics;
+mod errors;
+mod growth;
+mod handles;
+mod keep_empty;
+mod keyed;
+mod layout;
+mod limit;
+mod raw;
+mod vacant;
+mod walks;
