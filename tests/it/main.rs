@@ -5,5 +5,6 @@ mod variadic;
 mod variadic_model;
 //! The pools through their public API only.
 
+mod drops;
 mod fixed;
 mod support;
