@@ -7,4 +7,5 @@ mod variadic_model;
 
 mod drops;
 mod fixed;
+mod reentrancy;
 mod support;
