@@ -7,5 +7,6 @@ mod variadic_model;
 
 mod drops;
 mod fixed;
+mod panics;
 mod reentrancy;
 mod support;
