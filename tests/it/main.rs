@@ -10,3 +10,4 @@ mod fixed;
 mod panics;
 mod reentrancy;
 mod support;
+mod threads;
