@@ -5,6 +5,7 @@ mod variadic;
 mod variadic_model;
 //! The pools through their public API only.
 
+mod auto_traits;
 mod drops;
 mod fixed;
 mod panics;
