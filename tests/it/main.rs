@@ -6,6 +6,7 @@ mod variadic_model;
 //! The pools through their public API only.
 
 mod auto_traits;
+mod c_library;
 mod drops;
 mod fixed;
 mod panics;
