@@ -9,6 +9,7 @@ mod auto_traits;
 mod c_library;
 mod drops;
 mod fixed;
+mod model;
 mod panics;
 mod reentrancy;
 mod support;
