@@ -29,9 +29,12 @@ pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 mod barrier;
 mod biased;
+mod growing;
 mod number;
 
 pub(crate) use biased::BiasedMutex;
+pub(crate) use growing::Growing;
+pub(crate) use std::thread::yield_now;
 
 use crate::sealed::Sealed;
 

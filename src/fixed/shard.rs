@@ -11,7 +11,7 @@ use super::lease::{Idle, Lease};
 use super::slots::Slots;
 use crate::chunk::Region;
 use crate::error::PoolError;
-use crate::sync::{AtomicUsize, Claim, Core, Guard, Lock, Ordering, Shard, Shards};
+use crate::sync::{self, AtomicUsize, Claim, Core, Growing, Guard, Lock, Ordering, Shard, Shards};
 
 /// What a builder decides.
 #[derive(Debug, Clone, Copy)]
@@ -218,6 +218,12 @@ fn acquire_slow<L: Lock>(
                     return Err(error);
                 }
             }
+            Verdict::BeingAdded(limit) => {
+                if Growing::is_here() {
+                    return Err(limit); // this very thread adds them, further down its stack
+                }
+                sync::yield_now();
+            }
         }
     }
 }
@@ -234,6 +240,8 @@ enum Verdict<'a, L: Lock> {
     NoneFree(PoolError),
     /// None is free, but the limit is not reached.
     MayGrow,
+    /// None is free, but another call is about to add some.
+    BeingAdded(PoolError),
 }
 
 /// Looks at all shards at one moment: only so can it be said that no slot is free.
@@ -241,12 +249,13 @@ fn take_with_all_locks<L: Lock>(shards: &SlotShards<L>) -> Verdict<'_, L> {
     let common = shards.common();
     let limit = common.config.limit;
     let mut locked = shards.lock_all();
-    let mut deferred = 0;
+    let (mut deferred, mut opened) = (0, 0);
     for index in 0..shards.count() {
         let Some(slots) = locked.core(index) else {
             continue;
         };
         deferred += slots.deferred();
+        opened += slots.opened();
         if let Some(lease) = take_locked(slots, common) {
             return Verdict::Taken(Acquired {
                 slots: locked.keep(index),
@@ -254,10 +263,12 @@ fn take_with_all_locks<L: Lock>(shards: &SlotShards<L>) -> Verdict<'_, L> {
             });
         }
     }
-    if common.capacity() < limit {
-        Verdict::MayGrow
-    } else {
-        Verdict::NoneFree(PoolError::LimitReached { limit, deferred })
+    let capacity = common.capacity();
+    let reached = PoolError::LimitReached { limit, deferred };
+    match () {
+        () if capacity < limit => Verdict::MayGrow,
+        () if opened < capacity => Verdict::BeingAdded(reached),
+        () => Verdict::NoneFree(reached),
     }
 }
 
@@ -287,6 +298,7 @@ fn grow<L: Lock>(shard: &SlotShard<L>, granted: usize) -> Result<(), PoolError> 
         regions: Vec::new(),
         slots: 0,
     };
+    let _growing = Growing::begin();
     if let Err(error) = fresh.probe(granted) {
         shard.shards().common().revoke(granted);
         return Err(error);

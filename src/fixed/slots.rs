@@ -51,6 +51,7 @@ pub(crate) struct Slots {
     unopened: Option<Unopened>,
     deferred: usize,
     chunk_count: usize,
+    opened: usize,
     /// Wholly free chunks: kept only in a counted shard.
     idle: usize,
     reserved_bytes: usize,
@@ -70,6 +71,7 @@ impl Slots {
             unopened: None,
             deferred: 0,
             chunk_count: 0,
+            opened: 0,
             idle: 0,
             reserved_bytes: 0,
         }
@@ -85,6 +87,11 @@ impl Slots {
 
     pub(crate) fn chunk_count(&self) -> usize {
         self.chunk_count
+    }
+
+    /// Slots that have been opened.
+    pub(crate) fn opened(&self) -> usize {
+        self.opened
     }
 
     pub(crate) fn reserved_bytes(&self) -> usize {
@@ -445,6 +452,7 @@ impl Slots {
     /// If there are fewer.
     pub(crate) fn open(&mut self, count: usize) {
         let mut left = count;
+        self.opened += count;
         while left > 0 {
             let unopened = self
                 .unopened
@@ -543,6 +551,7 @@ impl Slots {
                 self.unopened = None;
             }
         }
+        self.opened -= slots;
         // SAFETY: the chunks are in no list any more; all slots are free, so nobody has a lease, pin or due of them.
         unsafe { detached.push(first, slots) };
         // SAFETY: pushed regions are alive until `detached` is dropped.

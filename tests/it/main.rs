@@ -1,12 +1,8 @@
-//! The public API, as a user meets it.
-
-mod c_library_variadic;
-mod variadic;
-mod variadic_model;
-//! The pools through their public API only.
+//! The pools through their public API only, as a user meets it.
 
 mod auto_traits;
 mod c_library;
+mod c_library_variadic;
 mod drops;
 mod fixed;
 mod model;
@@ -14,3 +10,5 @@ mod panics;
 mod reentrancy;
 mod support;
 mod threads;
+mod variadic;
+mod variadic_model;

@@ -14,6 +14,7 @@ use crate::fixed::layout::{CHUNK, SlotLayout};
 #[derive(Debug, Default)]
 struct Found {
     chunks: usize,
+    opened: usize,
     unopened: usize,
     deferred: usize,
     pinned: usize,
@@ -43,6 +44,7 @@ impl Slots {
             "the count of deferred objects"
         );
         assert_eq!(found.pinned > 0, self.pins > 0, "the count of pins");
+        assert_eq!(found.opened, self.opened, "the count of opened slots");
         assert_eq!(found.unopened, self.unopened(), "one-unopened");
         assert_eq!(found.idle, self.idle, "the count of idle chunks");
     }
@@ -83,6 +85,7 @@ impl Slots {
             "the count of used slots"
         );
         found.chunks += 1;
+        found.opened += header.opened();
         found.unopened += header.unopened();
         found.idle += usize::from(self.counted && used == 0);
         for group in header.groups() {

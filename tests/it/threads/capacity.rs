@@ -68,7 +68,7 @@ where
                     let mut rng = fastrand::Rng::with_seed(seed);
                     for _ in 0..count(4_000) {
                         let handles: Vec<_> = (0..rng.usize(1..=each))
-                            .map(|n| pool.try_alloc(n as u64).ok().expect("a slot is free"))
+                            .map(|n| pool.try_alloc(n as u64).expect("a slot is free"))
                             .collect();
                         let vacant = (handles.len() < each).then(|| pool.try_vacant().unwrap());
                         drop((vacant, handles));

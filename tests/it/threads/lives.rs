@@ -134,7 +134,7 @@ where
         place = A::builder().limit(10).build();
         assert!(!place.owns(&old) && !place.contains(PoolBox::as_ptr(&old)));
         let all: Vec<_> = (0..10)
-            .map(|n| place.try_alloc(n).ok().expect("ten are free"))
+            .map(|n| place.try_alloc(n).expect("ten are free"))
             .collect();
         assert!(place.try_alloc(1).is_err() && all.iter().all(|handle| place.owns(handle)));
     }

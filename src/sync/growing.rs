@@ -1,0 +1,30 @@
+//! Whether the calling thread is inside a growth step, and so perhaps inside the global allocator.
+
+use std::cell::Cell;
+
+thread_local!(static DEPTH: Cell<u32> = const { Cell::new(0) });
+
+/// The calling thread is inside a growth step until this is dropped.
+///
+/// A thread that finds no free slot waits for those that another is just adding. It must not wait for itself: a global
+/// allocator that uses the pool is called in the middle of a growth step.
+#[derive(Debug)]
+pub(crate) struct Growing(());
+
+impl Growing {
+    pub(crate) fn begin() -> Self {
+        DEPTH.set(DEPTH.get() + 1);
+        Self(())
+    }
+
+    /// Whether the calling thread is inside a growth step of any pool.
+    pub(crate) fn is_here() -> bool {
+        DEPTH.get() > 0
+    }
+}
+
+impl Drop for Growing {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+    }
+}
