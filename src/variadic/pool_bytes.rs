@@ -57,7 +57,8 @@ pub struct PoolBytes<L: Lock = Locked> {
 // SAFETY: the payload is reached through this handle alone, and bytes are `Send`. The shard it points to is a lock and what the
 // lock guards, and stays alive; for `Locked` any thread may lock it. `Unlocked` is not `Send`, so its handles are not.
 unsafe impl<L: Lock + Send + Sync> Send for PoolBytes<L> {}
-// SAFETY: `&PoolBytes` gives `&[u8]` and a length; neither touches the shard.
+// SAFETY: `&PoolBytes` gives `&[u8]`, figures that only `&mut PoolBytes` changes, and clones, for which it locks the shard, as any
+// thread may.
 unsafe impl<L: Lock + Send + Sync> Sync for PoolBytes<L> {}
 
 // A block is plain bytes, and nothing foreign runs while its shard is locked: a panic leaves neither half done.

@@ -67,7 +67,7 @@ pub(crate) fn units_for(room: usize) -> u32 {
     (room.max(1).div_ceil(UNIT) + HEADER / UNIT) as u32
 }
 
-/// The most bytes that [`Block::gap`] can leave out. (One unit is too small for a free block; the next aligned place is
+/// The most bytes that a block's `gap` can leave out. (One unit is too small for a free block; the next aligned place is
 /// taken then.)
 #[inline]
 fn largest_gap(log2_align: u32) -> usize {
