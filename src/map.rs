@@ -355,7 +355,7 @@ fn draw_heading(map: &HeapMap, svg: &mut String) -> fmt::Result {
             r#"<text x="{}" y="54">{name} {percent:.1} %</text>"#,
             x + 21
         )?;
-        x += 118;
+        x += 126;
     }
     writeln!(
         svg,

@@ -365,7 +365,7 @@ impl<L: Lock> VariadicBuilder<L> {
         self
     }
 
-    /// Takes the first adequate block that the bins offer, not the smallest. That is a little quicker when there are many
+    /// Takes the first adequate block that the bins offer, not the smallest. That is quicker when there are many
     /// large free blocks of different sizes (1 KiB and more), and makes no difference among smaller ones.
     pub const fn first_fit(mut self) -> Self {
         self.config.policy.first_fit = true;

@@ -325,6 +325,42 @@ fn the_pool_may_go_while_threads_have_handles() {
 }
 
 #[test]
+fn looking_on_while_others_work_is_sound() {
+    let pool = VariadicPool::new(4096, 20);
+    let rounds = if cfg!(miri) { 20 } else { 2000 };
+    thread::scope(|scope| {
+        for seed in 1..4 {
+            let pool = &pool;
+            scope.spawn(move || {
+                let mut blocks: Vec<_> = (0..20).map(|n| pool.alloc(n * 10)).collect();
+                for n in 0..rounds {
+                    let block = &mut blocks[n * seed % 20];
+                    block.push(n as u8);
+                    block.truncate(n % 300);
+                    block.extend_from_slice(&[seed as u8; 40]);
+                    if n % 5 == 0 {
+                        *block = pool.alloc(n % 500);
+                    }
+                }
+            });
+        }
+        for n in 0..rounds / 10 {
+            pool.check().unwrap();
+            let stats = pool.stats();
+            assert!(
+                stats.live_blocks <= 63
+                    && stats.live_bytes + stats.header_bytes <= stats.reserved_bytes
+            );
+            assert!(pool.live_bytes() <= 63 * 1000);
+            assert!(!pool.contains((&raw const n).cast()));
+            assert!(pool.heap_map().to_json().ends_with("]}"));
+            pool.shrink_to_fit();
+        }
+    });
+    assert_eq!((pool.live_blocks(), pool.live_bytes()), (0, 0));
+}
+
+#[test]
 fn many_threads_share_a_limit() {
     let pool = VariadicPool::builder()
         .grow_size(4096)
