@@ -149,7 +149,7 @@ pub fn run(
 ) -> io::Result<()> {
     let plan = Plan::new(timetable, times);
     print_plan(&plan, times, rounds, out)?;
-    let bar = crate::progress("under load", 2 * rounds * plan.departures.len());
+    let bar = crate::shell::progress("under load", 2 * rounds * plan.departures.len());
     let mut sky = Sky::new(plan.departures.len());
     let mut boxes: Vec<Box<Aircraft>> = Vec::new();
     let (mut pooled, mut boxed, mut peak) = (Vec::new(), Vec::new(), 0);

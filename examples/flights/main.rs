@@ -18,16 +18,17 @@ mod load;
 mod map;
 mod picture;
 mod rows;
+#[path = "../common/shell.rs"]
+mod shell;
 mod sky;
 
 use std::fmt::Display;
 use std::fs;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil::Date;
 
 use crate::data::Timetable;
@@ -73,19 +74,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse(), &mut io::stdout().lock()) {
-        Err(why) if !is_broken_pipe(&*why) => {
-            eprintln!("flights: {why}");
-            ExitCode::from(2)
-        }
-        _ => ExitCode::SUCCESS,
-    }
-}
-
-/// Whoever reads the output may stop early, as `head` does.
-fn is_broken_pipe(why: &(dyn std::error::Error + 'static)) -> bool {
-    let why = why.downcast_ref::<io::Error>();
-    why.is_some_and(|why| why.kind() == ErrorKind::BrokenPipe)
+    shell::exit("flights", run(&Options::parse(), &mut io::stdout().lock()))
 }
 
 fn run(options: &Options, out: &mut impl Write) -> Result<()> {
@@ -112,7 +101,7 @@ fn draw(timetable: &Timetable, day: &Day, folder: &Path, out: &mut impl Write) -
     let large = Picture::new(timetable, day, &ground, 2).draw(&day.busiest);
     large.save(&still).map_err(|why| fail(&still, &why))?;
     let small = Picture::new(timetable, day, &ground, 1);
-    let bar = progress("drawing", day.scenes.len());
+    let bar = shell::progress("drawing", day.scenes.len());
     let reel = Film {
         size: SIZE,
         frames: day.scenes.len(),
@@ -123,13 +112,4 @@ fn draw(timetable: &Timetable, day: &Day, folder: &Path, out: &mut impl Write) -
     bar.finish_and_clear();
     writeln!(out, "\n{}\n{}", still.display(), film.display())?;
     Ok(())
-}
-
-/// A bar on standard error; none if that is not a terminal.
-fn progress(what: &'static str, length: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg:12} [{bar:40}] {percent:>3} %");
-    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(length as u64)
-        .with_style(style.progress_chars("=> "))
-        .with_message(what)
 }
