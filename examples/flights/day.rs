@@ -7,6 +7,7 @@ use indicatif::BinaryBytes;
 use mem_pool::FixedStats;
 
 use crate::data::{Timetable, count};
+use crate::grid::{GROUND, Grid, Pair, SIGHT};
 use crate::sky::{Aircraft, Sky, aircraft};
 
 /// The aircraft in the air at one moment.
@@ -24,6 +25,8 @@ struct Hour {
     departed: usize,
     landed: usize,
     in_the_air: usize,
+    /// The two that came closest to each other within the hour.
+    closest: Option<Pair>,
 }
 
 #[derive(Default)]
@@ -36,6 +39,7 @@ pub struct Day {
     at_busiest: FixedStats,
     at_end: FixedStats,
     flying: Duration,
+    searching: Duration,
 }
 
 impl Day {
@@ -44,7 +48,7 @@ impl Day {
         let end = timetable.end();
         let mut sky = Sky::new(end);
         let mut day = Day::default();
-        let mut now = Scene::default();
+        let (mut now, mut grid) = (Scene::default(), Grid::new(timetable));
         let mut waiting = timetable.flights.iter().zip(aircraft(timetable)).peekable();
         for minute in 0..=end {
             now.minute = minute;
@@ -56,6 +60,7 @@ impl Day {
                 now.departed += 1;
             }
             day.note(&now, &sky, minute % step == 0 || minute == end);
+            day.search(minute, &mut grid, &sky);
             day.tick(&mut sky);
         }
         day.at_end = sky.stats();
@@ -65,11 +70,9 @@ impl Day {
     fn note(&mut self, now: &Scene, sky: &Sky, keep: bool) {
         self.in_the_air.push(sky.in_the_air());
         self.hours.resize(now.minute / 60 + 1, Hour::default());
-        self.hours[now.minute / 60] = Hour {
-            departed: now.departed,
-            landed: now.landed,
-            in_the_air: sky.in_the_air(),
-        };
+        let hour = &mut self.hours[now.minute / 60];
+        (hour.departed, hour.landed) = (now.departed, now.landed);
+        hour.in_the_air = sky.in_the_air();
         let scene = || Scene {
             aircraft: sky.look(),
             ..now.clone()
@@ -83,23 +86,64 @@ impl Day {
         }
     }
 
+    /// Finds the two that are closest to each other; has a clock of its own.
+    fn search(&mut self, minute: usize, grid: &mut Grid<'_>, sky: &Sky) {
+        let start = Instant::now();
+        let found = grid.closest(minute, &sky.hold());
+        self.searching += start.elapsed();
+        let closest = &mut self.hours[minute / 60].closest;
+        *closest = closer(*closest, found);
+    }
+
     fn tick(&mut self, sky: &mut Sky) {
         let start = Instant::now();
         sky.fly();
         self.flying += start.elapsed();
     }
 
-    pub fn print(&self, out: &mut impl Write) -> io::Result<()> {
-        writeln!(out, "\nhour    departed   landed   in the air at its end")?;
+    pub fn print(&self, timetable: &Timetable, out: &mut impl Write) -> io::Result<()> {
+        writeln!(
+            out,
+            "\nhour    departed   landed   closest two   in the air at its end"
+        )?;
         let mut before = &Hour::default();
         for (i, hour) in self.hours.iter().enumerate() {
             let (departed, landed) = (hour.departed - before.departed, hour.landed - before.landed);
             let (name, in_the_air) = (clock(i * 60), hour.in_the_air);
+            let apart = hour.closest.map(|pair| format!("{:.1} km", pair.apart));
+            let apart = apart.unwrap_or_else(|| "-".to_owned());
             let bar = "\u{2588}".repeat(in_the_air * 30 / self.busiest.aircraft.len().max(1));
-            writeln!(out, "{name:8}{departed:8}{landed:9}{in_the_air:7} {bar}")?;
+            writeln!(
+                out,
+                "{name:8}{departed:8}{landed:9}{apart:>14}{in_the_air:7} {bar}"
+            )?;
             before = hour;
         }
+        self.print_closest(timetable, out)?;
         self.print_pool(out)
+    }
+
+    fn print_closest(&self, timetable: &Timetable, out: &mut impl Write) -> io::Result<()> {
+        let hours = self.hours.iter().map(|hour| hour.closest);
+        let Some(pair) = hours.reduce(closer).flatten() else {
+            return Ok(());
+        };
+        let [one, other] = pair.flights.map(|flight| {
+            let flight = &timetable.flights[flight as usize];
+            let code = |airport: usize| &timetable.airports[airport].code;
+            let (from, to) = (code(flight.origin), code(flight.dest));
+            format!("the {} from {from} to {to}", clock(flight.departs))
+        });
+        let (minute, apart) = (clock(pair.minute), pair.apart);
+        writeln!(
+            out,
+            "\nclosest of the day: {one} and {other}, {apart:.1} km apart at {minute}"
+        )?;
+        writeln!(
+            out,
+            "(on the map, whatever their height, and up to {SIGHT} km; not counted: the first and last {GROUND} minutes \
+             of a flight,\nwhen all come close, and two of the same route, on the same line)"
+        )
     }
 
     fn print_pool(&self, out: &mut impl Write) -> io::Result<()> {
@@ -119,8 +163,18 @@ impl Day {
             nanos / 1000.0 / ticks,
             flown / ticks,
             nanos / flown,
+        )?;
+        let micros = self.searching.as_nanos() as f64 / 1000.0 / ticks;
+        writeln!(
+            out,
+            "search for the closest two: {micros:.2} \u{b5}s each, on top"
         )
     }
+}
+
+fn closer(a: Option<Pair>, b: Option<Pair>) -> Option<Pair> {
+    let pairs = a.into_iter().chain(b);
+    pairs.min_by(|a, b| a.apart.total_cmp(&b.apart))
 }
 
 /// The time of day; the next day's hours are marked.

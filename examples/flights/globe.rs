@@ -3,6 +3,9 @@
 /// A place: the unit vector from the centre of the Earth towards it.
 pub type Point = [f64; 3];
 
+/// Of the Earth, in kilometres.
+pub const RADIUS: f64 = 6371.0;
+
 pub fn point(latitude: f64, longitude: f64) -> Point {
     let (up, level) = latitude.to_radians().sin_cos();
     let (east, towards) = longitude.to_radians().sin_cos();
@@ -28,6 +31,12 @@ fn cross(a: Point, b: Point) -> Point {
         a[2] * b[0] - a[0] * b[2],
         a[0] * b[1] - a[1] * b[0],
     ]
+}
+
+/// How far two places are apart, along the ground.
+pub fn kilometres(a: Point, b: Point) -> f64 {
+    let straight = blend(a, 1.0, b, -1.0);
+    2.0 * RADIUS * (dot(straight, straight).sqrt() / 2.0).min(1.0).asin()
 }
 
 /// `None` for a vector too short to have a direction.

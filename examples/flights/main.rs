@@ -12,6 +12,7 @@ mod film;
 #[path = "../common/font.rs"]
 mod font;
 mod globe;
+mod grid;
 mod ground;
 mod labels;
 mod load;
@@ -81,7 +82,7 @@ fn run(options: &Options, out: &mut impl Write) -> Result<()> {
     let timetable = Timetable::read(&options.flights, &options.airports, options.day)?;
     writeln!(out, "{}: {}", timetable.date(), timetable.title())?;
     let day = Day::replay(&timetable, if options.quick { 20 } else { 6 });
-    day.print(out)?;
+    day.print(&timetable, out)?;
     draw(&timetable, &day, &options.out, out)?;
     let enough = HUNDRED_THOUSAND.div_ceil(day.busiest.aircraft.len());
     match options.times.map_or(enough, |times| times as usize) {

@@ -1,6 +1,6 @@
 //! The sky: every aircraft in the air lives in a keyed pool, and landing is dropping its key.
 
-use mem_pool::{FixedPool, FixedStats, Keyed, PoolBox};
+use mem_pool::{FixedPool, FixedStats, Hold, Keyed, PoolBox};
 
 use crate::data::Timetable;
 use crate::globe::{Arc, Point, blend};
@@ -42,6 +42,11 @@ impl Aircraft {
         );
         self.flown += 1;
         self.flown < self.minutes
+    }
+
+    /// Whether departure and landing are so many minutes away.
+    pub fn cruises(&self, minutes: u32) -> bool {
+        self.flown >= minutes && self.flown + minutes <= self.minutes
     }
 
     /// Where it was some minutes ago, at the earliest at its origin.
@@ -96,6 +101,11 @@ impl Sky {
 
     pub fn in_the_air(&self) -> usize {
         self.pool.len()
+    }
+
+    /// Keeps all aircraft in place, to be found by key.
+    pub fn hold(&self) -> Hold<'_, Aircraft, Keyed> {
+        self.pool.hold()
     }
 
     pub fn look(&self) -> Vec<Aircraft> {
