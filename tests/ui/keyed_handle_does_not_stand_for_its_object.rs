@@ -1,0 +1,13 @@
+use mem_pool::{FixedPool, PoolBox, ThroughHandle};
+
+fn show<A: ThroughHandle>(handle: &PoolBox<u8, A>) -> u8 {
+    **handle
+}
+
+fn main() {
+    let pool = FixedPool::keyed();
+    let key = pool.alloc(1u8);
+    show(&key); //~ E0277 a `Keyed` handle does not reach its object by itself
+    //~? ask the pool with `pool.get(&handle)`
+    let _ = PoolBox::into_pin(pool.alloc(2)); //~ E0277 a `Keyed` handle does not reach its object by itself
+}

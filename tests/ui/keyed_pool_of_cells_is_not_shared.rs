@@ -1,0 +1,9 @@
+use std::cell::Cell;
+
+fn main() {
+    let pool = mem_pool::FixedPool::keyed();
+    let _key = pool.alloc(Cell::new(1));
+    std::thread::scope(|scope| {
+        scope.spawn(|| pool.for_each(|cell| cell.set(3))); //~ E0277 `Cell<i32>` cannot be shared between threads safely
+    });
+}
