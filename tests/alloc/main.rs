@@ -1,0 +1,16 @@
+//! What pools ask of the global allocator. A binary of its own, for it swaps the allocator.
+
+mod callback;
+mod checking;
+mod failure;
+mod layouts;
+
+#[path = "../it/support.rs"]
+#[expect(
+    dead_code,
+    reason = "shared with the other binary, which uses all of it"
+)]
+mod support;
+
+#[global_allocator]
+static ALLOCATOR: checking::Checking = checking::Checking;
