@@ -383,30 +383,57 @@ macro_rules! unsize {
     }};
 }
 
-impl<T: ?Sized, L: Lock> PoolBox<T, Shared, L> {
-    /// Leaks the object: it stays where it is for ever, and the pool goes on showing it to walks.
+impl<T: ?Sized, A: Access, L: Lock> PoolBox<T, A, L> {
+    /// Leaks the object: it stays where it is for ever. Gives `&'a T` for a [`Shared`] handle (the pool goes on showing the
+    /// object to walks), `&'a mut T` for a [`Unique`] one.
     ///
     /// The slot and the region around it leak, too, even when the pool is dropped.
-    pub fn leak<'a>(this: Self) -> &'a T
+    ///
+    /// ```
+    /// use mem_pool::{FixedPool, PoolBox};
+    ///
+    /// let shared: &'static u8 = PoolBox::leak(FixedPool::new().alloc(1));
+    /// let unique: &'static mut u8 = PoolBox::leak(FixedPool::unique().alloc(1));
+    /// *unique += *shared;
+    /// ```
+    pub fn leak<'a>(this: Self) -> A::Leaked<'a, T>
     where
+        A: Leak,
         T: 'a,
     {
-        let object = Self::into_raw(this);
-        // SAFETY: owns-lease, never given back: the object is there for ever. The pool gives `&T` at most.
+        // SAFETY: owns-lease, never given back: the object is there for ever.
+        unsafe { A::lend(Self::into_raw(this)) }
+    }
+}
+
+/// What a leaked handle of this access leaves: a detail of [`PoolBox::leak`].
+#[doc(hidden)]
+pub trait Leak: ThroughHandle {
+    /// `&'a T` or `&'a mut T`.
+    type Leaked<'a, T: ?Sized + 'a>;
+
+    /// Lends a leaked object.
+    ///
+    /// # Safety
+    ///
+    /// The object's handle had this access, is gone, and never ran its drop.
+    unsafe fn lend<'a, T: ?Sized + 'a>(object: NonNull<T>) -> Self::Leaked<'a, T>;
+}
+
+impl Leak for Shared {
+    type Leaked<'a, T: ?Sized + 'a> = &'a T;
+
+    unsafe fn lend<'a, T: ?Sized + 'a>(object: NonNull<T>) -> &'a T {
+        // SAFETY: valid: the caller leaked it. Aliasing: a shared pool gives `&T` at most.
         unsafe { object.as_ref() }
     }
 }
 
-impl<T: ?Sized, L: Lock> PoolBox<T, Unique, L> {
-    /// Leaks the object: it stays where it is for ever.
-    ///
-    /// The slot and the region around it leak, too, even when the pool is dropped.
-    pub fn leak<'a>(this: Self) -> &'a mut T
-    where
-        T: 'a,
-    {
-        let mut object = Self::into_raw(this);
-        // SAFETY: owns-lease, never given back: the object is there for ever, and this was the only way to it.
+impl Leak for Unique {
+    type Leaked<'a, T: ?Sized + 'a> = &'a mut T;
+
+    unsafe fn lend<'a, T: ?Sized + 'a>(mut object: NonNull<T>) -> &'a mut T {
+        // SAFETY: valid: the caller leaked it. Aliasing: the handle was the only way to it.
         unsafe { object.as_mut() }
     }
 }

@@ -200,30 +200,20 @@ fn acquire_slow<L: Lock>(
             Err(layout) => Err(PoolError::OutOfMemory { layout }),
         };
         let error = match grown {
-            Ok(true) => match shards.get(home).and_then(take) {
-                Some(acquired) => return Ok(acquired),
-                None => continue, // another thread was faster
-            },
-            Ok(false) => None,
+            Ok(Some(acquired)) => return Ok(acquired),
+            Ok(None) => None,
             Err(error) => Some(error),
         };
         if let Some(acquired) = take_anywhere(shards) {
             return Ok(acquired);
         }
-        match take_with_all_locks(shards) {
-            Verdict::Taken(acquired) => return Ok(acquired),
-            Verdict::NoneFree(limit) => return Err(error.unwrap_or(limit)),
-            Verdict::MayGrow => {
-                if let Some(error) = error {
-                    return Err(error);
-                }
-            }
-            Verdict::BeingAdded(limit) => {
-                if Growing::is_here() {
-                    return Err(limit); // this very thread adds them, further down its stack
-                }
-                sync::yield_now();
-            }
+        match (take_with_all_locks(shards), error) {
+            (Verdict::Taken(acquired), _) => return Ok(acquired),
+            (_, Some(error)) | (Verdict::NoneFree(error), None) => return Err(error),
+            // The slots are being added by this very thread, further down its stack.
+            (Verdict::BeingAdded(limit), None) if Growing::is_here() => return Err(limit),
+            (Verdict::BeingAdded(_), None) => sync::yield_now(),
+            (Verdict::MayGrow, None) => {}
         }
     }
 }
@@ -272,8 +262,8 @@ fn take_with_all_locks<L: Lock>(shards: &SlotShards<L>) -> Verdict<'_, L> {
     }
 }
 
-/// Adds the slots of one growth step to a shard; `false` when the limit leaves none.
-fn grow_by_a_step<L: Lock>(shard: &SlotShard<L>) -> Result<bool, PoolError> {
+/// Adds the slots of one growth step to a shard and takes one of them; `None` when the limit leaves no slots.
+fn grow_by_a_step<L: Lock>(shard: &SlotShard<L>) -> Result<Option<Acquired<'_, L>>, PoolError> {
     let common = shard.shards().common();
     let wanted = {
         let slots = shard.lock();
@@ -285,39 +275,40 @@ fn grow_by_a_step<L: Lock>(shard: &SlotShard<L>) -> Result<bool, PoolError> {
     };
     let granted = common.grant(wanted);
     if granted == 0 {
-        return Ok(false);
+        return Ok(None);
     }
-    grow(shard, granted)?;
-    Ok(true)
+    let mut taken = None;
+    grow(shard, granted, |slots| taken = take_and_hide(slots, common))?;
+    let mut slots = shard.lock();
+    let lease = taken.expect("a slot was just opened");
+    slots.reveal(&lease);
+    Ok(Some(Acquired { slots, lease }))
 }
 
-/// Adds slots that were granted to a shard: all of them, or none.
-fn grow<L: Lock>(shard: &SlotShard<L>, granted: usize) -> Result<(), PoolError> {
+/// Takes a slot that walks do not see when the lock is given back.
+fn take_and_hide(slots: &mut Slots, common: &Common) -> Option<Lease> {
+    let lease = take_locked(slots, common)?;
+    slots.hide(&lease);
+    Some(lease)
+}
+
+/// Adds slots that were granted to a shard: all of them, or none. `then` is run under the lock under which they are opened.
+fn grow<L: Lock>(
+    shard: &SlotShard<L>,
+    granted: usize,
+    then: impl FnOnce(&mut Slots),
+) -> Result<(), PoolError> {
     let mut fresh = Fresh {
         shard,
         regions: Vec::new(),
         slots: 0,
     };
     let _growing = Growing::begin();
-    if let Err(error) = fresh.probe(granted) {
+    let result = fresh.provide(granted, then);
+    if result.is_err() {
         shard.shards().common().revoke(granted);
-        return Err(error);
     }
-    loop {
-        let (missing, reserved) = {
-            let mut slots = shard.lock();
-            let have = slots.unopened() + fresh.slots;
-            if have >= granted {
-                fresh.open(&mut slots, granted);
-                return Ok(()); // unlocks before what is left of `fresh` is freed
-            }
-            (granted - have, slots.reserved_bytes())
-        };
-        if let Err(error) = fresh.add(missing, reserved) {
-            shard.shards().common().revoke(granted);
-            return Err(error);
-        }
-    }
+    result
 }
 
 /// Regions allocated for a shard that are not part of it yet.
@@ -328,6 +319,29 @@ struct Fresh<'a, L: Lock> {
 }
 
 impl<L: Lock> Fresh<'_, L> {
+    /// Allocates what is missing and opens `granted` slots.
+    fn provide(&mut self, granted: usize, then: impl FnOnce(&mut Slots)) -> Result<(), PoolError> {
+        self.probe(granted)?;
+        loop {
+            let mut slots = self.shard.lock();
+            let have = slots.unopened() + self.slots;
+            if have >= granted {
+                self.open(&mut slots, granted);
+                then(&mut slots);
+                // Nobody would give back the regions of a pool that is gone in which no slot is ever used.
+                let unused = slots
+                    .is_closed()
+                    .then(|| detach(&mut slots, |slots| slots.detach_idle(usize::MAX)));
+                drop(slots);
+                drop(unused);
+                return Ok(()); // what is left of the new regions is freed with `self`
+            }
+            let reserved = slots.reserved_bytes();
+            drop(slots);
+            self.add(granted - have, reserved)?;
+        }
+    }
+
     /// Asks the allocator for the memory of `slots` slots in one piece and gives it back: region by region, a request
     /// beyond all reason would eat up the machine before it failed.
     fn probe(&self, slots: usize) -> Result<(), PoolError> {
@@ -418,6 +432,14 @@ pub(crate) fn reserve<L: Lock>(
         .map_err(|layout| PoolError::OutOfMemory { layout })?;
     let common = shards.common();
     let missing = count.saturating_sub(shard.lock().free());
+    let most = isize::MAX as usize / common.slots.stride();
+    if missing > most {
+        return Err(PoolError::SizeOverflow {
+            requested: count,
+            most,
+            unit: "slots",
+        });
+    }
     let steps = match common.config.growth {
         Some(growth) => missing.div_ceil(growth).saturating_mul(growth),
         None => missing,
@@ -441,7 +463,7 @@ pub(crate) fn reserve<L: Lock>(
     if granted == 0 {
         Ok(())
     } else {
-        grow(shard, granted)
+        grow(shard, granted, |_| {})
     }
 }
 

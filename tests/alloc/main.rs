@@ -3,6 +3,7 @@
 mod callback;
 mod checking;
 mod failure;
+mod late_growth;
 mod layouts;
 
 #[path = "../it/support.rs"]

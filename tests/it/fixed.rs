@@ -10,5 +10,6 @@ mod keyed;
 mod layout;
 mod limit;
 mod raw;
+mod regressions;
 mod vacant;
 mod walks;

@@ -2,6 +2,7 @@
 
 mod capacity;
 mod churn;
+mod late_walks;
 mod lives;
 mod visits;
 

@@ -153,7 +153,7 @@ impl<F: ?Sized + Future + Unpin, L: Lock> Future for PoolBox<F, Unique, L> {
 impl<T: ?Sized, L: Lock> fmt::Debug for PoolBox<T, Keyed, L> {
     /// Prints the address: a key does not reach its object.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PoolBox({self:p})")
+        write!(f, "PoolBox({:p})", Self::as_ptr(self))
     }
 }
 

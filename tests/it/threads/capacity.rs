@@ -116,8 +116,12 @@ where
         }
         pool.capacity()
     };
-    let settled = run(count(500));
-    assert_eq!(run(count(3000)), settled);
+    // Whose home a thread shares depends on the threads around it, but there are no more homes than this.
+    let homes = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .next_power_of_two();
+    let settled = run(1) * homes;
+    assert!(run(count(3000)) <= settled);
 }
 
 fn reserved_slots_of_a_limited_pool_serve_any_thread<A: Mode>()
