@@ -1,8 +1,8 @@
 //! What weak keys and holds cost beside `slotmap` and `slab`: objects of 64 bytes.
 //!
-//! `cargo bench --bench keys` runs all of it in about twenty seconds, `cargo bench --bench keys -- get` what is named so. The ids
-//! are pool/operation/size. It begins with bytes per object, as counted by the allocator,
-//! where room for ten thousand was reserved: the containers' own, without handles and keys.
+//! `cargo bench --bench keys` runs all of it in about ten seconds, `cargo bench --bench keys -- get` what is named so. The ids
+//! are pool/operation/size. First it prints bytes per object, as counted by the allocator after room for ten thousand was
+//! reserved: what the containers themselves take, without handles and keys.
 //!
 //! - `get`: ten thousand look-ups in random order, in an open hold by weak key (`keyed`), in the pool by handle
 //!   (`keyed_by_handle`, which checks the pool but no stamp); the time is for all of them.
