@@ -168,6 +168,8 @@ pub mod generic {
     pub use crate::fixed::pool_box::PoolBox;
     pub use crate::fixed::vacant::Vacant;
     pub use crate::fixed::{FixedPool, FixedPoolBuilder};
+    #[cfg(feature = "allocator-api2")]
+    pub use crate::variadic::allocator::PoolAllocator;
     pub use crate::variadic::{PoolBytes, PoolSlice, VariadicBuilder, VariadicPool};
 }
 
@@ -188,6 +190,9 @@ pub mod local {
     /// Plain values in a block of a [`local::VariadicPool`](VariadicPool).
     pub type PoolSlice<T> = generic::PoolSlice<T, Unlocked>;
 }
+
+#[cfg(feature = "allocator-api2")]
+pub use generic::PoolAllocator;
 
 /// A [`FixedPool`](generic::FixedPool) that threads may share.
 pub type FixedPool<T, A = Shared> = generic::FixedPool<T, A, Locked>;

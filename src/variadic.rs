@@ -15,6 +15,8 @@ use crate::map::HeapMap;
 use crate::stats::VariadicStats;
 use crate::sync::{LazyShards, Lock, Locked};
 
+#[cfg(feature = "allocator-api2")]
+pub(crate) mod allocator;
 mod arena;
 mod bins;
 mod block;

@@ -119,6 +119,17 @@ impl Tag {
 pub(crate) struct Block(NonNull<Header>);
 
 impl Block {
+    /// The block of a payload.
+    ///
+    /// # Safety
+    ///
+    /// `payload` begins at the address of a block's payload, and may reach the whole region.
+    #[cfg(feature = "allocator-api2")]
+    pub(crate) unsafe fn of_payload(payload: NonNull<u8>) -> Self {
+        // SAFETY: tiling: the header ends where the payload begins.
+        Self(unsafe { payload.cast::<Header>().sub(1) })
+    }
+
     /// In units, header included.
     #[inline]
     pub(crate) fn size(self) -> u32 {

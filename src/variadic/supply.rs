@@ -13,6 +13,8 @@ use crate::chunk::Region;
 use crate::error::PoolError;
 use crate::sync::{self, AtomicUsize, Claim, Core, Guard, Lock, MOST_SHARDS, Ordering};
 use crate::variadic::arena::{Arena, Policy};
+#[cfg(feature = "allocator-api2")]
+use crate::variadic::block::Block;
 use crate::variadic::block::{Chunk, Lease, MOST_CHUNK, UNIT};
 use crate::variadic::request::{Request, units_for};
 
@@ -108,6 +110,38 @@ impl<L: Lock> Leased<L> {
         Self {
             lease,
             shard: NonNull::from(shard),
+        }
+    }
+
+    /// Gives the lease up for its payload, without releasing the block.
+    ///
+    /// The provenance is exposed: containers make references of what they are given and pointers of those again, and such
+    /// a pointer does not reach the block's header.
+    #[cfg(feature = "allocator-api2")]
+    pub(crate) fn into_exposed(self) -> NonNull<u8> {
+        let payload = std::mem::ManuallyDrop::new(self).payload();
+        payload.as_ptr().expose_provenance();
+        payload
+    }
+
+    /// Takes a lease back that was given up.
+    ///
+    /// # Safety
+    ///
+    /// - `payload` has the address that [`into_exposed`](Self::into_exposed) gave for a lease of one of these shards.
+    /// - It is taken back once.
+    #[cfg(feature = "allocator-api2")]
+    pub(crate) unsafe fn from_exposed(shards: &Shards<L>, payload: NonNull<u8>) -> Self {
+        let payload = std::ptr::with_exposed_provenance_mut(payload.addr().get());
+        // SAFETY: a payload does not lie at address zero.
+        let payload = unsafe { NonNull::new_unchecked(payload) };
+        // SAFETY: the payload of a live block, whose provenance was exposed.
+        let block = unsafe { Block::of_payload(payload) };
+        let shard = shards.get(block.tag().shard());
+        Self {
+            // SAFETY: the caller takes back the only lease, which keeps the chunk.
+            lease: unsafe { Lease::new(block) },
+            shard: NonNull::from(shard.expect("own-shard: the block was leased by it")),
         }
     }
 

@@ -1,0 +1,4 @@
+//! The library beside the crates its features are for.
+
+#[cfg(feature = "allocator-api2")]
+mod allocator;
