@@ -1,6 +1,9 @@
 #![expect(unsafe_code, reason = "lends a block's payload as a slice")]
 //! The handle of a block: [`PoolBytes`], a `Vec<u8>` whose memory is a pool's.
 
+#[cfg(feature = "bytes")]
+mod buf;
+
 use std::borrow::{Borrow, BorrowMut};
 use std::cmp::Ordering;
 use std::fmt;

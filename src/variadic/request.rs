@@ -3,6 +3,10 @@
 use crate::error::PoolError;
 use crate::variadic::block::{CHUNK_OVERHEAD, HEADER, MOST_ALIGN, MOST_CHUNK, UNIT};
 
+/// The most bytes that a block aligned to 16 can have.
+#[cfg(feature = "bytes")]
+pub(crate) const MOST_ROOM: usize = MOST_CHUNK - CHUNK_OVERHEAD - HEADER;
+
 /// What a block is asked for, known to be possible.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request {

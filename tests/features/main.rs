@@ -2,3 +2,5 @@
 
 #[cfg(feature = "allocator-api2")]
 mod allocator;
+#[cfg(feature = "bytes")]
+mod bytes;

@@ -1,0 +1,148 @@
+//! [`PoolBytes`] as [`Bytes`] and as [`BufMut`].
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use std::thread;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use mem_pool::{PoolBytes, VariadicPool};
+
+#[test]
+fn bytes_are_where_the_block_is() {
+    let pool = VariadicPool::default();
+    let block = pool.alloc_copy(b"not copied");
+    let at = block.as_ptr();
+    let bytes = Bytes::from(block);
+    assert_eq!((bytes.as_ptr(), &bytes[..]), (at, &b"not copied"[..]));
+    assert!(pool.contains(bytes.as_ptr()));
+}
+
+#[test]
+fn the_block_goes_with_the_last_clone_or_slice() {
+    let pool = VariadicPool::default();
+    let bytes = Bytes::from(pool.alloc_copy(b"head body"));
+    let (head, mut rest) = (bytes.slice(..4), bytes.clone());
+    drop(bytes);
+    rest.advance(5);
+    drop(head);
+    assert_eq!((&rest[..], pool.live_blocks()), (&b"body"[..], 1));
+    drop(rest.split_to(2));
+    assert_eq!((&rest[..], pool.live_blocks()), (&b"dy"[..], 1));
+    drop(rest);
+    assert_eq!(pool.live_blocks(), 0);
+    pool.check().unwrap();
+}
+
+#[test]
+fn the_last_drop_may_be_on_any_thread_and_after_the_pool_s() {
+    let pool = VariadicPool::default();
+    let (send, receive) = mpsc::channel::<Bytes>();
+    let reader = thread::spawn(move || receive.iter().map(|bytes| bytes.len()).sum::<usize>());
+    for length in 0..100 {
+        send.send(pool.alloc(length).into()).unwrap();
+    }
+    let last = Bytes::from(pool.alloc_copy(b"last"));
+    drop(pool);
+    send.send(last.clone()).unwrap();
+    drop(send);
+    assert_eq!(reader.join().unwrap(), 99 * 50 + 4);
+    assert_eq!(last, "last");
+}
+
+#[test]
+fn empty_bytes_keep_their_block_until_they_go() {
+    let pool = VariadicPool::default();
+    let bytes = Bytes::from(pool.alloc(0));
+    assert_eq!((bytes.len(), pool.live_blocks()), (0, 1));
+    drop(bytes);
+    assert_eq!(pool.live_blocks(), 0);
+}
+
+/// Writes some of everything.
+fn put_all(mut to: impl BufMut) {
+    to.put_u8(1);
+    to.put_u32(0x0203_0405);
+    to.put_slice(&[6; 1000]);
+    to.put_bytes(7, 500);
+    to.put(b"chain ".chain(&b"of two"[..]));
+    to.put_f64_le(0.1);
+}
+
+#[test]
+fn what_is_put_is_what_a_vec_would_have() {
+    let pool = VariadicPool::new(4096, 0);
+    let (mut pooled, mut model) = (pool.alloc_with_capacity(0), Vec::new());
+    for _ in 0..20 {
+        put_all(&mut pooled);
+        put_all(&mut model);
+    }
+    assert_eq!(pooled, model);
+    pool.check().unwrap();
+}
+
+#[test]
+fn a_limit_on_what_is_put_is_kept() {
+    let pool = VariadicPool::default();
+    let mut limited = pool.alloc_with_capacity(100).limit(10);
+    limited.put_slice(&[1; 10]);
+    assert_eq!(limited.remaining_mut(), 0);
+    assert_eq!(limited.into_inner(), [1; 10]);
+}
+
+#[test]
+fn room_that_was_reserved_is_filled_in_place() {
+    let pool = VariadicPool::default();
+    let mut frame = pool.alloc_with_capacity(160);
+    let at = frame.as_ptr();
+    for n in 0..10 {
+        let chunk = frame.chunk_mut();
+        chunk[..16].copy_from_slice(&[n; 16]);
+        // SAFETY: so many bytes were just written.
+        #[expect(unsafe_code, reason = "what a reader that fills the room does")]
+        unsafe {
+            frame.advance_mut(16);
+        }
+    }
+    assert_eq!((frame.len(), frame.as_ptr()), (160, at));
+    assert_eq!(frame.chunk_mut().len() % 16, 0); // grows when full
+    assert!(frame.capacity() >= 160 + 64);
+}
+
+#[test]
+fn advancing_beyond_the_room_panics() {
+    let pool = VariadicPool::default();
+    let mut frame = pool.alloc_with_capacity(16);
+    let room = frame.capacity();
+    // SAFETY: nothing was written, but this panics first.
+    #[expect(unsafe_code, reason = "a broken promise that is caught")]
+    let advance = AssertUnwindSafe(|| unsafe { frame.advance_mut(room + 1) });
+    assert!(catch_unwind(advance).is_err());
+    assert!(frame.is_empty());
+}
+
+#[test]
+fn putting_more_than_the_limit_panics_and_keeps_what_there_is() {
+    let pool = VariadicPool::builder().grow_size(4096).limit(4096).build();
+    let mut frame = pool.alloc_copy(b"kept");
+    let put = AssertUnwindSafe(|| frame.put_bytes(1, 5000));
+    assert!(catch_unwind(put).is_err());
+    assert_eq!(frame, b"kept");
+    assert!(frame.remaining_mut() > 5000); // of the pool's limit it knows nothing
+    pool.check().unwrap();
+}
+
+#[test]
+fn bytes_mut_takes_a_copy() {
+    let pool = VariadicPool::default();
+    let shared = Bytes::from(pool.alloc_copy(b"shared"));
+    let mut own = BytesMut::from(shared);
+    own[0] = b'S';
+    assert_eq!((&own[..], pool.live_blocks()), (&b"Shared"[..], 0));
+}
+
+#[test]
+fn handles_and_bytes_cross_threads() {
+    fn assert_send_sync<T: Send + Sync + 'static>() {}
+    assert_send_sync::<PoolBytes>();
+    assert_send_sync::<Bytes>();
+}
