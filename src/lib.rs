@@ -152,6 +152,8 @@ mod chunk;
 mod error;
 mod fixed;
 mod map;
+#[cfg(feature = "serde")]
+mod serial;
 mod stats;
 mod sync;
 mod variadic;
@@ -205,6 +207,8 @@ pub use generic::{
     Hold, HoldMut, IterMut, PoolBox, PoolBytes, PoolSlice, Spawner, Vacant, WeakKey,
 };
 pub use map::HeapMap;
+#[cfg(feature = "serde")]
+pub use serial::LoadInto;
 pub use stats::{FixedStats, VariadicStats};
 pub use sync::{Lock, Locked, Unlocked};
 

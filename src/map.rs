@@ -1,5 +1,8 @@
 //! A picture of a pool's memory: [`HeapMap`], for a terminal, as SVG and as JSON.
 
+#[cfg(feature = "serde")]
+mod serial;
+
 use std::fmt::{self, Write};
 
 /// What the bytes of a pool's chunks were used for at one moment, from

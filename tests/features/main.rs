@@ -4,3 +4,5 @@
 mod allocator;
 #[cfg(feature = "bytes")]
 mod bytes;
+#[cfg(feature = "serde")]
+mod serde;
