@@ -4,6 +4,7 @@ mod auto_traits;
 mod c_library;
 mod c_library_variadic;
 mod drops;
+mod entities;
 mod fixed;
 mod model;
 mod panics;

@@ -1,0 +1,64 @@
+//! Entity storage: holds, weak keys, adoption, and handles of trait objects and slices.
+
+mod hold_ends;
+mod holds;
+
+use std::collections::BTreeSet;
+
+use mem_pool::generic::{FixedPool, Hold};
+use mem_pool::{Lock, PoolBox};
+
+use crate::support::{Ledger, Tracked, Walked, sorted};
+
+/// An object whose destructor panics if it is told to, after it has told its [`Ledger`].
+struct Bomb {
+    body: Tracked,
+    armed: bool,
+}
+
+impl Bomb {
+    fn new(ledger: &Ledger, armed: bool) -> Self {
+        Self {
+            body: ledger.make(),
+            armed,
+        }
+    }
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if self.armed {
+            panic!("bomb {}", self.body.id); // the body is dropped all the same
+        }
+    }
+}
+
+/// The ids that a hold shows, in order of their making.
+fn held_ids<A: Walked, L: Lock>(hold: &Hold<'_, Tracked, A, L>) -> Vec<usize> {
+    let ids: Vec<_> = hold.iter().map(|object| object.id).collect();
+    let by_key: Vec<_> = hold.iter_keys().map(|(_, object)| object.id).collect();
+    assert_eq!(ids, by_key);
+    let ids = sorted(ids);
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+    ids
+}
+
+/// `(live, deferred)`, the same by all accounts.
+#[track_caller]
+fn counts<T, A: Walked, L: Lock>(pool: &FixedPool<T, A, L>) -> (usize, usize) {
+    let stats = pool.stats();
+    let mut walked = 0;
+    pool.for_each(|_| walked += 1);
+    assert_eq!((pool.len(), walked), (stats.live, stats.live));
+    assert_eq!(pool.is_empty(), stats.live == 0);
+    (stats.live, stats.deferred)
+}
+
+/// So many objects of a ledger.
+fn fill<A: Walked, L: Lock>(
+    pool: &FixedPool<Tracked, A, L>,
+    ledger: &Ledger,
+    count: usize,
+) -> Vec<PoolBox<Tracked, A, L>> {
+    (0..count).map(|_| pool.alloc(ledger.make())).collect()
+}
