@@ -2,6 +2,8 @@
 
 mod hold_ends;
 mod holds;
+mod key_traits;
+mod keys;
 
 use std::collections::BTreeSet;
 
