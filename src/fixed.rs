@@ -447,6 +447,15 @@ impl<T, L: Lock> FixedPool<T, Keyed, L> {
         }
     }
 
+    /// Makes an object that belongs to the pool: [`alloc`](Self::alloc) and [`adopt`](Self::adopt) in one.
+    ///
+    /// # Panics
+    ///
+    /// As [`alloc`](Self::alloc).
+    pub fn spawn(&self, value: T) -> WeakKey<T> {
+        self.adopt(self.alloc(value))
+    }
+
     /// Gives an object to the pool, which owns it from then on: it lives until it is removed, not retained, cleared, or the
     /// pool is dropped. O(1).
     ///

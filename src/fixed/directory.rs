@@ -11,10 +11,13 @@ use std::ptr::{self, NonNull};
 use super::header::Header;
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 
-/// The entries at one time.
+/// Where one chunk with stamps is, or null.
+type Entry = AtomicPtr<Header>;
+
+/// A table, and the one it took the place of.
 struct Table {
-    entries: Vec<AtomicPtr<Header>>,
-    /// A boxed table, or null: not a box, for readers may still have references to it.
+    entries: Box<[Entry]>,
+    /// A boxed table, or null.
     former: *mut Table,
 }
 
@@ -22,9 +25,13 @@ struct Table {
 ///
 /// # Invariants
 ///
-/// *found-is-attached*: an entry is null or points at a chunk of the shard that is attached and has stamps.
+/// - *found-is-attached*: an entry is null or points at a chunk of the shard that is attached and has stamps.
+/// - *no-shorter*: there are at least `len` entries at `entries`, whichever of its values is read after `len`.
 #[derive(Default)]
 pub(crate) struct Directory {
+    len: AtomicUsize,
+    /// The entries of `table`: here, so that a look-up is a load shorter.
+    entries: AtomicPtr<Entry>,
     /// Null, or a boxed table; replaced under the shard's lock.
     table: AtomicPtr<Table>,
     /// Entries from here on may be null; below it none was when it was set. Changed under the shard's lock.
@@ -38,9 +45,10 @@ impl Larger {
     /// A table of `len` entries. No lock may be held.
     pub(crate) fn try_new(len: usize) -> Result<Self, Layout> {
         let mut entries = Vec::new();
-        let layout = Layout::array::<AtomicPtr<Header>>(len).expect("no more entries than chunks");
+        let layout = Layout::array::<Entry>(len).expect("no more entries than chunks");
         entries.try_reserve_exact(len).map_err(|_| layout)?;
         entries.resize_with(len, || AtomicPtr::new(ptr::null_mut()));
+        let entries = entries.into_boxed_slice();
         Ok(Self(Box::new(Table {
             entries,
             former: ptr::null_mut(),
@@ -49,63 +57,77 @@ impl Larger {
 }
 
 impl Directory {
-    fn table(&self) -> Option<&Table> {
-        let table = NonNull::new(self.table.load(Ordering::Acquire))?;
-        // SAFETY: it came from a box in `enlarge`, and boxes are freed with the directory only. Aliasing: what changes in a
-        // published table are atomics.
-        Some(unsafe { table.as_ref() })
-    }
-
     /// How many entries there are.
     pub(crate) fn len(&self) -> usize {
-        self.table().map_or(0, |table| table.entries.len())
+        self.len.load(Ordering::Acquire)
+    }
+
+    /// The entry at `index`, if there are as many.
+    #[inline]
+    fn entry(&self, index: usize) -> Option<&Entry> {
+        if index >= self.len() {
+            return None;
+        }
+        let entries = self.entries.load(Ordering::Acquire);
+        // SAFETY: no-shorter: `len` was read first.
+        let entry = unsafe { entries.add(index) };
+        // SAFETY: valid: tables are freed with the directory only. Aliasing: entries are atomics.
+        Some(unsafe { &*entry })
     }
 
     /// The chunk with this serial number, if there is one.
     #[inline]
     pub(crate) fn find(&self, serial: u32) -> Option<NonNull<Header>> {
-        let entry = self.table()?.entries.get(serial as usize)?;
-        NonNull::new(entry.load(Ordering::Acquire))
+        NonNull::new(self.entry(serial as usize)?.load(Ordering::Acquire))
     }
 
     /// Enters a chunk; `None` if there is no room. The caller has the shard's lock.
     pub(crate) fn insert(&self, header: NonNull<Header>) -> Option<u32> {
-        let entries = &self.table()?.entries;
-        let start = self.hint.load(Ordering::Relaxed);
-        let free = (start..entries.len())
-            .find(|&index| entries[index].load(Ordering::Relaxed).is_null())?;
-        entries[free].store(header.as_ptr(), Ordering::Release);
+        let is_free = |index: &usize| {
+            self.entry(*index)
+                .is_some_and(|entry| entry.load(Ordering::Relaxed).is_null())
+        };
+        let free = (self.hint.load(Ordering::Relaxed)..self.len()).find(is_free)?;
+        self.entry(free)?.store(header.as_ptr(), Ordering::Release);
         self.hint.store(free + 1, Ordering::Relaxed);
         Some(free as u32)
     }
 
     /// Removes a chunk. The caller has the shard's lock, and the pool is not held.
     pub(crate) fn remove(&self, serial: u32) {
-        if let Some(table) = self.table() {
-            table.entries[serial as usize].store(ptr::null_mut(), Ordering::Release);
+        if let Some(entry) = self.entry(serial as usize) {
+            entry.store(ptr::null_mut(), Ordering::Release);
             self.hint.fetch_min(serial as usize, Ordering::Relaxed);
         }
     }
 
     /// Goes over to a larger table; gives it back if it is not larger. The caller has the shard's lock.
     pub(crate) fn enlarge(&self, mut larger: Larger) -> Option<Larger> {
-        if larger.0.entries.len() <= self.len() {
+        let (len, wanted) = (self.len(), larger.0.entries.len());
+        if wanted <= len {
             return Some(larger);
         }
-        if let Some(table) = self.table() {
-            for (new, old) in larger.0.entries.iter_mut().zip(&table.entries) {
-                *new.get_mut() = old.load(Ordering::Relaxed);
-            }
+        for (index, new) in larger.0.entries[..len].iter().enumerate() {
+            let old = self.entry(index).expect("it is one of the first");
+            new.store(old.load(Ordering::Relaxed), Ordering::Relaxed);
         }
         larger.0.former = self.table.load(Ordering::Relaxed);
-        self.table.store(Box::into_raw(larger.0), Ordering::Release);
+        let table = Box::into_raw(larger.0);
+        // SAFETY: it was just a box.
+        let entries = unsafe { &raw mut (*table).entries };
+        // SAFETY: as above. Once published, its entries are only read or stored to as atomics, through this pointer.
+        let entries = unsafe { &mut *entries }.as_mut_ptr();
+        self.table.store(table, Ordering::Relaxed);
+        // The entries before their number: who reads the new number reads the new entries, too.
+        self.entries.store(entries, Ordering::Release);
+        self.len.store(wanted, Ordering::Release);
         None
     }
 }
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        let mut next = *self.table.get_mut();
+        let mut next = self.table.load(Ordering::Relaxed);
         while !next.is_null() {
             // SAFETY: it came from a box in `enlarge`; with the shard gone, nobody reads it.
             let table = unsafe { Box::from_raw(next) };

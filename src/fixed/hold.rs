@@ -7,16 +7,18 @@ use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
 use std::ptr::NonNull;
 
+use super::header::{self, Header};
 use super::key::{WeakKey, install_stamps};
 use super::layout::{GROUP, Slot};
 use super::lease::Spot;
 use super::pool_box::PoolBox;
 use super::reach;
 use super::retire::sweep_deferred;
-use super::shard::{SlotShard, SlotShards, trim};
+use super::shard::{SlotShards, trim};
 use super::store::Store;
 use crate::access::{Access, Keyed, Shared, ThroughPool};
 use crate::error::{PoolError, Rejected};
+use crate::generic::FixedPool; // only to name what callers can name in bounds
 use crate::sync::{AtomicU64, Lock, Locked, Ordering};
 
 const DEAD: &str = "no live object of the held pool answers to this key";
@@ -26,7 +28,8 @@ const DEAD: &str = "no live object of the held pool answers to this key";
 /// # Invariants
 ///
 /// *held-is-intact*: while this lives, no object of the store is destroyed whose drop had not begun, and no chunk detached
-/// that is in its shard's directory, once the shard's lock was taken after the count was raised.
+/// that is in its shard's directory, once the shard's lock was taken after the count was raised: by this thread, or by one
+/// whose bit in `passed` was acquired.
 struct Held<'p, T, A: Access, L: Lock> {
     store: &'p Store<T, A, L>,
     shards: &'p SlotShards<L>,
@@ -49,7 +52,7 @@ impl<'p, T, A: Access, L: Lock> Held<'p, T, A, L> {
     #[inline]
     fn find(&self, key: WeakKey<T>) -> Option<NonNull<T>> {
         let index = key.shard_index();
-        if self.passed.load(Ordering::Relaxed) & 1 << index == 0 {
+        if self.passed.load(Ordering::Acquire) & 1 << index == 0 {
             self.pass(index)?;
         }
         let shard = self.shards.get(index)?;
@@ -64,7 +67,7 @@ impl<'p, T, A: Access, L: Lock> Held<'p, T, A, L> {
             return None;
         }
         drop(self.shards.get(index)?.lock());
-        self.passed.fetch_or(1 << index, Ordering::Relaxed);
+        self.passed.fetch_or(1 << index, Ordering::Release);
         Some(())
     }
 
@@ -86,9 +89,7 @@ impl<'p, T, A: Access, L: Lock> Held<'p, T, A, L> {
 impl<T, A: Access, L: Lock> Drop for Held<'_, T, A, L> {
     fn drop(&mut self) {
         if self.shards.common().lower_hold() {
-            // SAFETY: typed, by the store.
-            unsafe { sweep_deferred::<T, A, L>(self.shards) };
-            trim(self.shards);
+            carry_out::<T, A, L>(self.store);
         }
     }
 }
@@ -97,9 +98,26 @@ impl<T, A: Access, L: Lock> Drop for Held<'_, T, A, L> {
 pub(crate) fn forget_leaked_holds<T, A: Access, L: Lock>(store: &mut Store<T, A, L>) {
     if let Some(shards) = store.shards() {
         if shards.common().forget_holds() {
-            // SAFETY: typed, by the store.
-            unsafe { sweep_deferred::<T, A, L>(shards) };
+            carry_out(store);
         }
+    }
+}
+
+/// Does what holds that are gone have put off: destroys, and gives back.
+fn carry_out<T, A: Access, L: Lock>(store: &Store<T, A, L>) {
+    /// Even if a destructor panics.
+    struct Trim<'a, L: Lock>(&'a SlotShards<L>);
+
+    impl<L: Lock> Drop for Trim<'_, L> {
+        fn drop(&mut self) {
+            trim(self.0);
+        }
+    }
+
+    if let Some(shards) = store.shards() {
+        let _trim = Trim(shards);
+        // SAFETY: typed, by the store.
+        unsafe { sweep_deferred::<T, A, L>(shards) };
     }
 }
 
@@ -144,9 +162,9 @@ pub struct Hold<'p, T, A: Access = Shared, L: Lock = Locked> {
 }
 
 // SAFETY: a hold gives `&T` and may run destructors where it is dropped, as `&pool` does.
-unsafe impl<T, A: Access, L: Lock> Send for Hold<'_, T, A, L> where Store<T, A, L>: Sync {}
+unsafe impl<T, A: Access, L: Lock> Send for Hold<'_, T, A, L> where FixedPool<T, A, L>: Sync {}
 // SAFETY: as above.
-unsafe impl<T, A: Access, L: Lock> Sync for Hold<'_, T, A, L> where Store<T, A, L>: Sync {}
+unsafe impl<T, A: Access, L: Lock> Sync for Hold<'_, T, A, L> where FixedPool<T, A, L>: Sync {}
 
 impl<'p, T, A: ThroughPool, L: Lock> Hold<'p, T, A, L> {
     pub(crate) fn try_new(store: &'p Store<T, A, L>) -> Result<Self, PoolError> {
@@ -247,9 +265,9 @@ pub struct HoldMut<'p, T, L: Lock = Locked> {
 }
 
 // SAFETY: a unique hold is the only way to its objects, like `&mut pool`, and may run destructors where it is dropped.
-unsafe impl<T, L: Lock> Send for HoldMut<'_, T, L> where Store<T, Keyed, L>: Send {}
+unsafe impl<T, L: Lock> Send for HoldMut<'_, T, L> where FixedPool<T, Keyed, L>: Send {}
 // SAFETY: through `&HoldMut` there is `&T`, as through `&pool`.
-unsafe impl<T, L: Lock> Sync for HoldMut<'_, T, L> where Store<T, Keyed, L>: Sync {}
+unsafe impl<T, L: Lock> Sync for HoldMut<'_, T, L> where FixedPool<T, Keyed, L>: Sync {}
 
 impl<'p, T, L: Lock> HoldMut<'p, T, L> {
     pub(crate) fn try_new(store: &'p mut Store<T, Keyed, L>) -> Result<Self, PoolError> {
@@ -425,9 +443,9 @@ pub struct Spawner<'h, T, L: Lock = Locked> {
 }
 
 // SAFETY: a spawner moves objects into the pool and gives no reference to any.
-unsafe impl<T, L: Lock> Send for Spawner<'_, T, L> where Store<T, Keyed, L>: Send {}
+unsafe impl<T, L: Lock> Send for Spawner<'_, T, L> where FixedPool<T, Keyed, L>: Send {}
 // SAFETY: as above; two threads may spawn at once, as each shard is locked.
-unsafe impl<T, L: Lock> Sync for Spawner<'_, T, L> where Store<T, Keyed, L>: Send {}
+unsafe impl<T, L: Lock> Sync for Spawner<'_, T, L> where FixedPool<T, Keyed, L>: Send {}
 
 impl<T, L: Lock> Spawner<'_, T, L> {
     /// As [`FixedPool::alloc`](crate::generic::FixedPool::alloc).
@@ -446,6 +464,15 @@ impl<T, L: Lock> Spawner<'_, T, L> {
     /// As `FixedPool::try_alloc`.
     pub fn try_alloc(&self, value: T) -> Result<PoolBox<T, Keyed, L>, Rejected<T>> {
         PoolBox::try_new_in(self.store, value)
+    }
+
+    /// As [`FixedPool::spawn`](crate::generic::FixedPool::spawn): makes an object that belongs to the pool.
+    ///
+    /// # Panics
+    ///
+    /// As [`alloc`](Self::alloc).
+    pub fn spawn(&self, value: T) -> WeakKey<T> {
+        self.adopt(self.alloc(value))
     }
 
     /// As [`FixedPool::adopt`](crate::generic::FixedPool::adopt).
@@ -468,9 +495,19 @@ impl<T, L: Lock> fmt::Debug for Spawner<'_, T, L> {
 /// The live objects of a held pool, group by group: each group once.
 struct Spots<'h, T, A: Access, L: Lock> {
     held: &'h Held<'h, T, A, L>,
+    /// The shard that is being gone through.
     index: usize,
-    /// The group; what is left of it is in its mask.
+    /// The group that is being gone through, as it was found.
     spot: Option<Spot>,
+    /// What is left of it.
+    group: Option<Group<'h, T, A>>,
+}
+
+/// The objects of a group that are still to be given.
+struct Group<'h, T, A: Access> {
+    first: NonNull<Slot<T, A>>,
+    bits: &'h header::Group,
+    rest: u64,
 }
 
 impl<'h, T, A: Access, L: Lock> Spots<'h, T, A, L> {
@@ -479,6 +516,7 @@ impl<'h, T, A: Access, L: Lock> Spots<'h, T, A, L> {
             held,
             index: 0,
             spot: None,
+            group: None,
         }
     }
 
@@ -486,37 +524,41 @@ impl<'h, T, A: Access, L: Lock> Spots<'h, T, A, L> {
     #[inline]
     fn next(&mut self) -> Option<NonNull<T>> {
         loop {
-            if let Some(spot) = &mut self.spot {
-                // SAFETY: held-is-intact: the spot was found under the lock, with live objects.
-                let header = unsafe { spot.header() };
-                while spot.mask != 0 {
-                    let bit = spot.mask.trailing_zeros();
-                    spot.mask &= spot.mask - 1;
-                    if header.groups()[spot.group].dropped() & 1 << bit == 0 {
-                        let first = header.slot(spot.group * GROUP).cast::<Slot<T, A>>();
-                        // SAFETY: partition: the slots of a group lie one behind the other in the chunk.
-                        return Some(unsafe { first.add(bit as usize) }.cast());
+            if let Some(group) = &mut self.group {
+                while group.rest != 0 {
+                    let bit = group.rest.trailing_zeros();
+                    group.rest &= group.rest - 1;
+                    if group.bits.dropped() & 1 << bit == 0 {
+                        // SAFETY: partition: it is a slot of the group, which lies in the chunk.
+                        return Some(unsafe { Slot::object(group.first, bit as usize) });
                     }
                 }
             }
-            self.advance(|_, _| {})?;
+            self.advance()?;
         }
     }
 
-    /// Goes on to the next group with a live object; `then` is run under its shard's lock.
+    /// Goes on to the next group with a live object.
     #[inline(never)]
-    fn advance(&mut self, mut then: impl FnMut(&SlotShard<L>, Spot)) -> Option<()> {
+    fn advance(&mut self) -> Option<()> {
         while self.index < self.held.shards.count() {
             if let Some(shard) = self.held.shards.get(self.index) {
-                let mut slots = shard.lock();
-                self.spot = slots.live_next(self.spot);
-                if let Some(spot) = self.spot {
-                    then(shard, spot);
-                    return Some(());
-                }
+                self.spot = shard.lock().live_next(self.spot);
+            }
+            if let Some(spot) = self.spot {
+                // SAFETY: held-is-intact: the spot was found under the lock, with live objects.
+                let header: &'h Header = unsafe { spot.header() };
+                let first = header.slot(spot.group * GROUP).cast();
+                self.group = Some(Group {
+                    first,
+                    bits: &header.groups()[spot.group],
+                    rest: spot.mask,
+                });
+                return Some(());
             }
             self.index += 1;
         }
+        self.group = None;
         None
     }
 }
@@ -527,9 +569,9 @@ pub struct Iter<'h, T, A: Access = Shared, L: Lock = Locked> {
 }
 
 // SAFETY: gives `&T`, as `&pool` does.
-unsafe impl<T, A: Access, L: Lock> Send for Iter<'_, T, A, L> where Store<T, A, L>: Sync {}
+unsafe impl<T, A: Access, L: Lock> Send for Iter<'_, T, A, L> where FixedPool<T, A, L>: Sync {}
 // SAFETY: as above.
-unsafe impl<T, A: Access, L: Lock> Sync for Iter<'_, T, A, L> where Store<T, A, L>: Sync {}
+unsafe impl<T, A: Access, L: Lock> Sync for Iter<'_, T, A, L> where FixedPool<T, A, L>: Sync {}
 
 impl<'h, T, A: Access, L: Lock> Iterator for Iter<'h, T, A, L> {
     type Item = &'h T;
@@ -555,9 +597,9 @@ pub struct IterKeys<'h, T, A: Access = Shared, L: Lock = Locked> {
 }
 
 // SAFETY: gives `&T`, as `&pool` does.
-unsafe impl<T, A: Access, L: Lock> Send for IterKeys<'_, T, A, L> where Store<T, A, L>: Sync {}
+unsafe impl<T, A: Access, L: Lock> Send for IterKeys<'_, T, A, L> where FixedPool<T, A, L>: Sync {}
 // SAFETY: as above.
-unsafe impl<T, A: Access, L: Lock> Sync for IterKeys<'_, T, A, L> where Store<T, A, L>: Sync {}
+unsafe impl<T, A: Access, L: Lock> Sync for IterKeys<'_, T, A, L> where FixedPool<T, A, L>: Sync {}
 
 impl<T, A: Access, L: Lock> IterKeys<'_, T, A, L> {
     /// The key of an object just found; `None` if its drop has begun since.
@@ -609,9 +651,9 @@ pub struct IterMut<'h, T, L: Lock = Locked> {
 }
 
 // SAFETY: gives each `&mut T` once, as `&mut pool` does.
-unsafe impl<T, L: Lock> Send for IterMut<'_, T, L> where Store<T, Keyed, L>: Send {}
+unsafe impl<T, L: Lock> Send for IterMut<'_, T, L> where FixedPool<T, Keyed, L>: Send {}
 // SAFETY: through `&IterMut` nothing can be reached.
-unsafe impl<T, L: Lock> Sync for IterMut<'_, T, L> where Store<T, Keyed, L>: Sync {}
+unsafe impl<T, L: Lock> Sync for IterMut<'_, T, L> where FixedPool<T, Keyed, L>: Sync {}
 
 impl<'h, T, L: Lock> Iterator for IterMut<'h, T, L> {
     type Item = &'h mut T;

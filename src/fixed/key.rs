@@ -55,6 +55,12 @@ impl<T, A: ThroughPool, L: Lock> From<&PoolBox<T, A, L>> for WeakKey<T> {
     }
 }
 
+impl<T> From<&WeakKey<T>> for WeakKey<T> {
+    fn from(key: &WeakKey<T>) -> Self {
+        *key
+    }
+}
+
 impl<T> WeakKey<T> {
     /// The key of a leased object, whose drop has not begun.
     ///

@@ -1,3 +1,4 @@
+#![expect(unsafe_code, reason = "finds the objects of a group by address")]
 //! All layout arithmetic of the slot pool: where headers, groups and slots lie, and how large a region must be.
 //!
 //! ```text
@@ -7,6 +8,7 @@
 //! ```
 
 use std::alloc::Layout;
+use std::ptr::NonNull;
 
 use crate::access::Access;
 
@@ -73,6 +75,20 @@ pub(crate) struct SlotLayout {
 }
 
 impl<T, A: Access> Slot<T, A> {
+    /// Bytes from one slot to the next: not the size, where that is zero.
+    const STRIDE: usize = SlotLayout::of::<Self>().stride();
+
+    /// The object in the slot `index` places behind `first`.
+    ///
+    /// # Safety
+    ///
+    /// Both slots are in the same chunk, and `first` has the provenance of its region.
+    #[inline]
+    pub(crate) unsafe fn object(first: NonNull<Self>, index: usize) -> NonNull<T> {
+        // SAFETY: the caller's slots are in one allocation.
+        unsafe { first.byte_add(index * Self::STRIDE) }.cast()
+    }
+
     #[inline]
     pub(crate) fn new(object: T) -> Self {
         Self {

@@ -11,7 +11,9 @@ use super::lease::{Idle, Lease};
 use super::slots::Slots;
 use crate::chunk::Region;
 use crate::error::PoolError;
-use crate::sync::{self, AtomicUsize, Claim, Core, Growing, Guard, Lock, Ordering, Shard, Shards};
+use crate::sync::{
+    self, AtomicU64, AtomicUsize, Claim, Core, Growing, Guard, Lock, Ordering, Shard, Shards,
+};
 
 /// What a builder decides.
 #[derive(Debug, Clone, Copy)]
@@ -60,10 +62,10 @@ pub(crate) struct Common {
 
 impl Common {
     pub(crate) fn new(slots: SlotLayout, config: Config) -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         let zero = || AtomicUsize::new(0);
         Self {
-            number: NEXT.fetch_add(1, Ordering::Relaxed) as u64,
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
             slots,
             config,
             capacity: zero(),

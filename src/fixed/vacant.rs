@@ -11,6 +11,7 @@ use super::shard::{Acquired, lock_shard_of};
 use super::store::Store;
 use crate::access::{Access, Shared};
 use crate::error::PoolError;
+use crate::generic::FixedPool; // only to name what callers can name in bounds
 use crate::sync::{Lock, Locked};
 
 /// A reserved slot, from [`vacant`](crate::generic::FixedPool::vacant): room to build an object in place.
@@ -36,9 +37,9 @@ pub struct Vacant<'p, T, A: Access = Shared, L: Lock = Locked> {
 }
 
 // SAFETY: filling or dropping a vacant slot is what `&pool` can do on any thread: alloc, and give a slot back.
-unsafe impl<T, A: Access, L: Lock> Send for Vacant<'_, T, A, L> where Store<T, A, L>: Sync {}
+unsafe impl<T, A: Access, L: Lock> Send for Vacant<'_, T, A, L> where FixedPool<T, A, L>: Sync {}
 // SAFETY: through `&Vacant` nothing can be reached at all.
-unsafe impl<T, A: Access, L: Lock> Sync for Vacant<'_, T, A, L> where Store<T, A, L>: Sync {}
+unsafe impl<T, A: Access, L: Lock> Sync for Vacant<'_, T, A, L> where FixedPool<T, A, L>: Sync {}
 
 impl<'p, T, A: Access, L: Lock> Vacant<'p, T, A, L> {
     /// Reserves a slot.

@@ -104,8 +104,8 @@ fn visit<T, A: Access, B>(
     if mask == u64::MAX {
         for index in 0..GROUP {
             if bits.dropped() == 0 || bits.dropped() & 1 << index == 0 {
-                // SAFETY: partition: the slots of a group lie one behind the other in the pinned chunk.
-                f(unsafe { first.add(index) }.cast())?;
+                // SAFETY: partition: it is a slot of the group, which lies in the pinned chunk.
+                f(unsafe { Slot::object(first, index) })?;
             }
         }
         return ControlFlow::Continue(());
@@ -116,7 +116,7 @@ fn visit<T, A: Access, B>(
         rest &= rest - 1;
         if bits.dropped() & 1 << index == 0 {
             // SAFETY: as above.
-            f(unsafe { first.add(index as usize) }.cast())?;
+            f(unsafe { Slot::object(first, index as usize) })?;
         }
     }
     ControlFlow::Continue(())

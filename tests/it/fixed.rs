@@ -13,3 +13,4 @@ mod raw;
 mod regressions;
 mod vacant;
 mod walks;
+mod zero_sized;

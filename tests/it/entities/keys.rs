@@ -49,8 +49,8 @@ fn a_key_answers_for_its_object_alone<A: Walked, L: Lock>() {
             *key,
             "there is one key of an object"
         );
-        assert!(std::ptr::eq(&hold[*key], PoolBox::as_ptr(handle)));
-        assert!(std::ptr::eq(&hold[handle], &hold[*key]));
+        assert!(std::ptr::eq(&raw const hold[*key], PoolBox::as_ptr(handle)));
+        assert!(std::ptr::eq(&raw const hold[handle], &raw const hold[*key]));
     }
     assert_eq!(keys.iter().collect::<HashSet<_>>().len(), 1000);
 }

@@ -1,5 +1,6 @@
 //! Faults that this suite has found.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -49,4 +50,44 @@ fn an_impossible_reserve_does_not_make_another_thread_fail() {
         done.store(true, Ordering::Relaxed);
         assert!(made, "a pool without a limit reported one");
     });
+}
+
+/// Makes a pool of many chunks that are all free when this returns.
+fn free_chunks<A: mem_pool::Access>(pool: &FixedPool<PanicsIf, A>) {
+    drop(
+        (0..count(20_000))
+            .map(|_| pool.vacant())
+            .collect::<Vec<_>>(),
+    );
+}
+
+struct PanicsIf(bool);
+
+impl Drop for PanicsIf {
+    fn drop(&mut self) {
+        assert!(!self.0, "as asked");
+    }
+}
+
+#[test]
+fn chunks_freed_under_a_hold_go_back_even_if_a_destructor_panics() {
+    let pool = FixedPool::<PanicsIf>::builder().keep_empty(0).build();
+    let hold = pool.hold();
+    drop(pool.alloc(PanicsIf(true)));
+    free_chunks(&pool);
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(hold))).is_err());
+    assert_eq!(pool.stats().chunks, 0);
+}
+
+#[test]
+fn chunks_freed_under_a_forgotten_hold_go_back() {
+    let mut pool = FixedPool::<PanicsIf>::builder()
+        .keyed()
+        .keep_empty(0)
+        .build();
+    std::mem::forget(pool.hold());
+    free_chunks(&pool);
+    assert!(pool.stats().chunks > 0);
+    pool.clear();
+    assert_eq!(pool.stats().chunks, 0);
 }
