@@ -60,7 +60,8 @@
 //! A [`Keyed`] pool is a slot map whose owning keys cannot go stale and free their slot on drop. What entities call each other
 //! by is a [`WeakKey`], a copyable name that never answers for another object; it is looked up under a hold
 //! ([`hold`](generic::FixedPool::hold), [`hold_mut`](generic::FixedPool::hold_mut)). Objects nobody needs to own are given to
-//! the pool ([`adopt`](generic::FixedPool::adopt)).
+//! the pool ([`adopt`](generic::FixedPool::adopt), [`spawn`](generic::FixedPool::spawn)). The page [`entity_storage`] has a
+//! world beside the same world on a slot map.
 //!
 //! ```
 //! use mem_pool::{FixedPool, Keyed, PoolBox, WeakKey};
@@ -83,7 +84,7 @@
 //!         match entity {
 //!             Entity::Ship { x, speed } => *x += *speed,
 //!             Entity::Turret { ship, x } => {
-//!                 spawner.adopt(spawner.alloc(Entity::Bullet { x: *x, ticks_left: 3 })); // spawn while walking
+//!                 spawner.spawn(Entity::Bullet { x: *x, ticks_left: 3 }); // while walking
 //!                 turrets.push((*ship, *x));
 //!             }
 //!             Entity::Bullet { x, ticks_left } => (*x, *ticks_left) = (*x + 4.0, ticks_left.saturating_sub(1)),
@@ -211,6 +212,9 @@ pub use map::HeapMap;
 pub use serial::LoadInto;
 pub use stats::{FixedStats, VariadicStats};
 pub use sync::{Lock, Locked, Unlocked};
+
+#[doc = include_str!("entity_storage.md")]
+pub mod entity_storage {}
 
 /// The README's code is tested with the docs.
 #[cfg(doctest)]
