@@ -146,15 +146,12 @@ impl fmt::Display for Deferred {
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rejected<T> {
-    value: T,
-    error: PoolError,
+    // Made as a literal where it is returned: unoptimised, each call on the way copies a large value once more.
+    pub(crate) value: T,
+    pub(crate) error: PoolError,
 }
 
 impl<T> Rejected<T> {
-    pub(crate) fn new(value: T, error: PoolError) -> Self {
-        Self { value, error }
-    }
-
     /// Gives the value back.
     pub fn into_inner(self) -> T {
         self.value

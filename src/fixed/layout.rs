@@ -8,6 +8,7 @@
 //! ```
 
 use std::alloc::Layout;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use crate::access::Access;
@@ -89,12 +90,21 @@ impl<T, A: Access> Slot<T, A> {
         unsafe { first.byte_add(index * Self::STRIDE) }.cast()
     }
 
+    /// Moves an object, and what is carried with it, into a slot.
+    ///
+    /// # Safety
+    ///
+    /// - `slot` is a slot of such a layout that is the caller's alone.
+    /// - `object` is not used again.
     #[inline]
-    pub(crate) fn new(object: T) -> Self {
-        Self {
-            object,
-            carried: A::Carried::default(),
-        }
+    pub(crate) unsafe fn fill(slot: NonNull<Self>, object: &ManuallyDrop<T>) {
+        // SAFETY: the caller's slot.
+        let carried = unsafe { &raw mut (*slot.as_ptr()).carried };
+        // SAFETY: as above.
+        unsafe { carried.write(A::Carried::default()) };
+        let object = NonNull::from(object).cast::<T>();
+        // SAFETY: as above; the object comes first in the slot. The caller gives it up.
+        unsafe { slot.cast::<T>().copy_from_nonoverlapping(object, 1) };
     }
 }
 

@@ -116,9 +116,11 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
     /// Moves a value into a slot of the store.
     #[inline]
     pub(crate) fn try_new_in(store: &Store<T, A, L>, value: T) -> Result<Self, Rejected<T>> {
+        let value = ManuallyDrop::new(value);
         match store.acquire() {
-            Ok(acquired) => Ok(Self::fill(acquired, value)),
-            Err(error) => Err(Rejected::new(value, error)),
+            // SAFETY: the value is not used again.
+            Ok(acquired) => Ok(unsafe { Self::fill(acquired, &value) }),
+            Err(error) => reject(value, error),
         }
     }
 
@@ -129,9 +131,10 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
     /// If the limit is reached.
     #[inline]
     pub(crate) fn new_in(store: &Store<T, A, L>, value: T) -> Self {
-        match Self::try_new_in(store, value) {
-            Ok(handle) => handle,
-            Err(rejected) => refuse(&rejected.into()),
+        match store.acquire() {
+            // SAFETY: the value is not used again.
+            Ok(acquired) => unsafe { Self::fill(acquired, &ManuallyDrop::new(value)) },
+            Err(error) => refuse(&error),
         }
     }
 
@@ -156,20 +159,26 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
     }
 
     /// Moves a value into a slot that was just taken.
+    ///
+    /// By reference: unoptimised, each call that takes a large value as such copies it once more on the stack.
+    ///
+    /// # Safety
+    ///
+    /// The value is not used again.
     #[inline]
-    fn fill(acquired: Acquired<'_, L>, value: T) -> Self {
+    unsafe fn fill(acquired: Acquired<'_, L>, value: &ManuallyDrop<T>) -> Self {
         let Acquired { mut slots, lease } = acquired;
         slots.count_made();
         let slot = lease.into_slot().cast::<Slot<T, A>>();
         if A::THROUGH_POOL {
             // Walks take the slot for an object as soon as it is unlocked.
             // SAFETY: one-lease: the slot is ours alone, and has the layout of a `Slot<T, A>` (typed).
-            unsafe { slot.write(Slot::new(value)) };
+            unsafe { Slot::fill(slot, value) };
             drop(slots);
         } else {
             drop(slots);
             // SAFETY: as above.
-            unsafe { slot.write(Slot::new(value)) };
+            unsafe { Slot::fill(slot, value) };
         }
         Self {
             object: slot.cast(),
@@ -477,7 +486,8 @@ impl<T: Clone, L: Lock> Clone for PoolBox<T, Unique, L> {
             // SAFETY: owns-lease: the handle's region keeps the shard alive, and is borrowed.
             let shard = unsafe { shard_of::<L>(lease).as_ref() };
             match acquire(shard.shards(), shard.index()) {
-                Ok(acquired) => Self::fill(acquired, object),
+                // SAFETY: the clone is not used again.
+                Ok(acquired) => unsafe { Self::fill(acquired, &ManuallyDrop::new(object)) },
                 Err(error) => refuse(&error),
             }
         })
@@ -486,6 +496,17 @@ impl<T: Clone, L: Lock> Clone for PoolBox<T, Unique, L> {
     fn clone_from(&mut self, source: &Self) {
         T::clone_from(self, source);
     }
+}
+
+/// Gives a value back. A function of its own: unoptimised, what it copies of a large value would be on the stack of every
+/// call that succeeds.
+#[cold]
+#[inline(never)]
+fn reject<H, T>(value: ManuallyDrop<T>, error: PoolError) -> Result<H, Rejected<T>> {
+    Err(Rejected {
+        value: ManuallyDrop::into_inner(value),
+        error,
+    })
 }
 
 /// What becomes of an `alloc` that cannot be refused politely.

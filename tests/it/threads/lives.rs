@@ -225,3 +225,39 @@ fn a_pool_can_be_used_after_a_thread_that_panicked_with_it() {
         assert_eq!((pool.len(), pool.capacity()), (0, 10));
     }
 }
+
+thread_local! {
+    static KEPT: std::cell::RefCell<Vec<PoolBox<Tracked>>> = const { std::cell::RefCell::new(Vec::new()) };
+    static LAST: LastWord = const { LastWord(std::cell::RefCell::new(None)) };
+}
+
+/// Uses a pool when its thread ends.
+struct LastWord(std::cell::RefCell<Option<(Arc<Pool<Tracked>>, Ledger)>>);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        if let Some((pool, ledger)) = self.0.take() {
+            let handles: Vec<_> = (0..10).map(|_| pool.alloc(ledger.make())).collect();
+            pool.for_each(|object| object.check());
+            drop(handles);
+        }
+    }
+}
+
+#[test]
+fn a_pool_can_be_used_while_a_thread_ends() {
+    let _watchdog = watchdog();
+    let ledger = Ledger::default();
+    let pool = Arc::new(Pool::<Tracked>::builder().limit(60).build());
+    for _ in 0..4 {
+        let (inside, made) = (pool.clone(), ledger.clone());
+        let thread = thread::spawn(move || {
+            KEPT.with_borrow_mut(|kept| kept.extend((0..40).map(|_| inside.alloc(made.make()))));
+            LAST.with(|last| last.0.replace(Some((inside, made))));
+        });
+        thread.join().unwrap();
+        assert!(pool.is_empty());
+    }
+    assert_eq!(Arc::strong_count(&pool), 1);
+    ledger.assert_settled();
+}
