@@ -11,6 +11,8 @@ pub(crate) mod key;
 mod layout;
 mod lease;
 mod magazine;
+#[cfg(feature = "rayon")]
+mod par;
 mod picture;
 pub(crate) mod pool_box;
 mod reach;

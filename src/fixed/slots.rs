@@ -298,11 +298,15 @@ impl Slots {
 
     /// Flushes, then pins the first group with a live object: behind the pinned one, or from the start.
     pub(crate) fn pin_next(&mut self, after: Option<&Pin>) -> Option<Pin> {
-        self.flush();
-        let spot = self.next_spot(after.map(Pin::spot), Header::live_mask)?;
+        let spot = self.live_next(after.map(Pin::spot))?;
+        Some(self.pin(spot))
+    }
+
+    /// Pins the group of a spot with all its live objects, which was just found.
+    pub(crate) fn pin(&mut self, spot: Spot) -> Pin {
         let role = self.group(spot).pin();
         self.pins += 1;
-        Some(Pin::new(spot, role))
+        Pin::new(spot, role)
     }
 
     /// Gives a pin back. Unless the pool is held, also returns the objects whose destruction it was the last to put off.
@@ -313,8 +317,8 @@ impl Slots {
         self.due(Spot { mask, ..pin.spot() })
     }
 
-    /// Flushes, then finds the first group with a live object, behind the given one or from the start. The pool is held, which
-    /// keeps the objects and their chunks.
+    /// Flushes, then finds the first group with a live object, behind the given one or from the start, whose chunk is attached:
+    /// a pin keeps it, or a hold.
     pub(crate) fn live_next(&mut self, after: Option<Spot>) -> Option<Spot> {
         self.flush();
         self.next_spot(after, Header::live_mask)

@@ -95,7 +95,7 @@ fn walk<T, A: Access, L: Lock, B>(
 
 /// Runs `f` on the objects of a pinned group that have not been dropped by then.
 #[inline(always)]
-fn visit<T, A: Access, B>(
+pub(crate) fn visit<T, A: Access, B>(
     pin: &Pin,
     f: &mut impl FnMut(NonNull<T>) -> ControlFlow<B>,
 ) -> ControlFlow<B> {

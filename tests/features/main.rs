@@ -4,5 +4,7 @@
 mod allocator;
 #[cfg(feature = "bytes")]
 mod bytes;
+#[cfg(feature = "rayon")]
+mod rayon;
 #[cfg(feature = "serde")]
 mod serde;
