@@ -46,7 +46,7 @@ impl Day {
     /// Flies all flights to the last landing, past midnight if need be, and keeps a scene every `step` minutes.
     pub fn replay(timetable: &Timetable, step: usize) -> Self {
         let end = timetable.end();
-        let mut sky = Sky::new(end);
+        let mut sky = Sky::new(end, false);
         let mut day = Day::default();
         let (mut now, mut grid) = (Scene::default(), Grid::new(timetable));
         let mut waiting = timetable.flights.iter().zip(aircraft(timetable)).peekable();

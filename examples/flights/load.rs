@@ -145,12 +145,13 @@ pub fn run(
     timetable: &Timetable,
     times: usize,
     rounds: usize,
+    parallel: bool,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let plan = Plan::new(timetable, times);
     print_plan(&plan, times, rounds, out)?;
     let bar = crate::shell::progress("under load", 2 * rounds * plan.departures.len());
-    let mut sky = Sky::new(plan.departures.len());
+    let mut sky = Sky::new(plan.departures.len(), parallel);
     let mut boxes: Vec<Box<Aircraft>> = Vec::new();
     let (mut pooled, mut boxed, mut peak) = (Vec::new(), Vec::new(), 0);
     for _ in 0..rounds {
@@ -159,7 +160,15 @@ pub fn run(
         boxed.push(fly(&plan, &mut boxes, &bar, |_| {}));
     }
     bar.finish_and_clear();
-    print_times(&plan, median(pooled), median(boxed), out)?;
+    let pool = match parallel {
+        true => "FixedPool, parallel",
+        false => "FixedPool, keyed",
+    };
+    let rows = [
+        (pool, median(pooled)),
+        ("Vec<Box<Aircraft>>", median(boxed)),
+    ];
+    print_times(&plan, rows, out)?;
     print_memory(&sky, peak, out)
 }
 
@@ -182,7 +191,7 @@ fn print_plan(plan: &Plan, times: usize, rounds: usize, out: &mut impl Write) ->
     )
 }
 
-fn print_times(plan: &Plan, pool: Times, boxes: Times, out: &mut impl Write) -> io::Result<()> {
+fn print_times(plan: &Plan, rows: [(&str, Times); 2], out: &mut impl Write) -> io::Result<()> {
     let (flights, minutes) = plan.size();
     let per = |time: Duration, count: usize| time.as_secs_f64() * 1e9 / count.max(1) as f64;
     writeln!(
@@ -193,7 +202,7 @@ fn print_times(plan: &Plan, pool: Times, boxes: Times, out: &mut impl Write) -> 
         out,
         "                       departure   fly and land   all in all"
     )?;
-    for (name, times) in [("FixedPool, keyed", pool), ("Vec<Box<Aircraft>>", boxes)] {
+    for (name, times) in rows {
         let departure = per(times.depart, flights);
         let moving = per(times.fly + times.land, minutes);
         let all = per(times.depart + times.fly + times.land, minutes);

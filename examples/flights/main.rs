@@ -69,6 +69,10 @@ struct Options {
     /// Fewer frames, and one round under a tenth of the load
     #[arg(long)]
     quick: bool,
+    /// Under load the pool's aircraft fly on all threads
+    #[cfg_attr(feature = "rayon", arg(long))]
+    #[cfg_attr(not(feature = "rayon"), arg(skip))]
+    parallel: bool,
     /// Where the pictures go [default: target/flights]
     #[arg(long, value_name = "DIR", default_value = PICTURES, hide_default_value = true)]
     out: PathBuf,
@@ -85,10 +89,11 @@ fn run(options: &Options, out: &mut impl Write) -> Result<()> {
     day.print(&timetable, out)?;
     draw(&timetable, &day, &options.out, out)?;
     let enough = HUNDRED_THOUSAND.div_ceil(day.busiest.aircraft.len());
+    let parallel = options.parallel;
     match options.times.map_or(enough, |times| times as usize) {
         0 => {}
-        times if options.quick => load::run(&timetable, times.div_ceil(10), 1, out)?,
-        times => load::run(&timetable, times, 3, out)?,
+        times if options.quick => load::run(&timetable, times.div_ceil(10), 1, parallel, out)?,
+        times => load::run(&timetable, times, 3, parallel, out)?,
     }
     Ok(())
 }

@@ -70,15 +70,18 @@ type Key = PoolBox<Aircraft, Keyed>;
 
 pub struct Sky {
     pool: FixedPool<Aircraft, Keyed>,
+    /// Whether aircraft fly on all threads.
+    parallel: bool,
     /// The keys of all aircraft in the air, by the minute of their landing.
     landings: Vec<Vec<Key>>,
 }
 
 impl Sky {
     /// An empty sky for the minutes from 0 to `end`.
-    pub fn new(end: usize) -> Self {
+    pub fn new(end: usize, parallel: bool) -> Self {
         Sky {
             pool: FixedPool::keyed(),
+            parallel,
             landings: (0..=end).map(|_| Vec::new()).collect(),
         }
     }
@@ -89,9 +92,14 @@ impl Sky {
 
     /// One minute for everybody in the air.
     pub fn fly(&mut self) {
-        self.pool.for_each_mut(|aircraft| {
+        let fly = |aircraft: &mut Aircraft| {
             aircraft.fly();
-        });
+        };
+        match self.parallel {
+            #[cfg(feature = "rayon")]
+            true => self.pool.par_for_each_mut(fly),
+            _ => self.pool.for_each_mut(fly),
+        }
     }
 
     /// Drops the keys of those due; says how many.
