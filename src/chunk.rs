@@ -4,6 +4,8 @@
 use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::NonNull;
 
+use crate::asan;
+
 /// One raw allocation from the global allocator.
 ///
 /// # Invariants
@@ -58,6 +60,7 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
+        asan::unpoison(self.base, self.layout.size());
         // SAFETY: own-layout.
         unsafe { dealloc(self.base.as_ptr(), self.layout) }
     }

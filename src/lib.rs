@@ -149,6 +149,7 @@
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 
 mod access;
+mod asan;
 mod chunk;
 mod error;
 mod fixed;

@@ -14,6 +14,7 @@ use super::layout::{
     CHUNK, GROUP, GROUP_SIZE, HEADER_SIZE, RegionLayout, SlotLayout, chunk_address, header_offset,
     reciprocal, slot_index,
 };
+use crate::asan;
 use crate::chunk::Region;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
@@ -572,6 +573,11 @@ impl NewRegion {
             };
             // SAFETY: as above.
             unsafe { header.write(made) };
+            if cfg!(mem_pool_asan) {
+                // SAFETY: own-layout: it was just written.
+                let header = unsafe { header.as_ref() };
+                asan::poison(header.first, total * header.stride);
+            }
         }
         Ok(Self { memory, layout })
     }

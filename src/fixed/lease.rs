@@ -5,6 +5,7 @@ use std::ptr::NonNull;
 
 use super::header::{Group, Header, header_of};
 use super::layout::GROUP;
+use crate::asan;
 
 /// The sole right to one slot.
 ///
@@ -41,6 +42,22 @@ impl Lease {
     pub(crate) fn header(&self) -> &Header {
         // SAFETY: one-lease: the region is attached while this lease lives.
         unsafe { header_of(self.0) }
+    }
+
+    /// Tells AddressSanitizer that the slot may be used.
+    #[inline]
+    pub(crate) fn open(&self) {
+        if cfg!(mem_pool_asan) {
+            asan::unpoison(self.0, self.header().stride());
+        }
+    }
+
+    /// Tells AddressSanitizer that nobody may touch the slot any more.
+    #[inline]
+    pub(crate) fn shut(&self) {
+        if cfg!(mem_pool_asan) {
+            asan::poison(self.0, self.header().stride());
+        }
     }
 
     /// Whether the object is the pool's own. Nobody may be adopting or disowning it meanwhile.

@@ -157,7 +157,9 @@ impl Slots {
         if !self.counted {
             if let Some(slot) = self.magazine.pop() {
                 // SAFETY: partition: what is in the magazine has no lease.
-                return Some(unsafe { Lease::from_slot(slot) });
+                let lease = unsafe { Lease::from_slot(slot) };
+                lease.open();
+                return Some(lease);
             }
         }
         self.take_slow()
@@ -171,6 +173,7 @@ impl Slots {
         let slot = self.magazine.pop()?;
         // SAFETY: partition: what is in the magazine has no lease.
         let lease = unsafe { Lease::from_slot(slot) };
+        lease.open();
         if self.counted {
             let header = lease.header();
             header.used.set(header.used.get() + 1);
@@ -207,6 +210,7 @@ impl Slots {
     /// Makes a slot free. In a counted shard, tells when that was the last one used of its chunk.
     #[inline]
     pub(crate) fn release(&mut self, lease: Lease) -> Option<Idle> {
+        lease.shut();
         if self.counted {
             return self.release_counted(lease);
         }

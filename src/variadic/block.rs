@@ -17,6 +17,7 @@ use std::alloc::Layout;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::asan;
 use crate::chunk::Region;
 
 /// Bytes in a unit, in which sizes are counted and to which payloads are aligned.
@@ -250,6 +251,7 @@ impl Block {
     pub(crate) unsafe fn set_free(self) {
         // SAFETY: the caller has the sole right.
         unsafe { self.set_tag(Tag::FREE) }
+        asan::poison(self.payload(), self.capacity());
     }
 
     /// Cuts this block behind `units`, and gives the rest, which is free.
@@ -270,8 +272,10 @@ impl Block {
             prev: units,
             word: AtomicU64::new(Tag::FREE.0),
         };
+        asan::unpoison(cut.0.cast(), HEADER);
         // SAFETY: inside the payload, to which the caller has the sole right.
         unsafe { cut.0.write(header) };
+        asan::poison(cut.payload(), cut.capacity());
         // SAFETY: tiling holds again: `cut` begins where this now ends.
         unsafe { self.set_size(units) };
         // SAFETY: back-link holds again.
@@ -291,6 +295,11 @@ impl Block {
         let size = self.size() + next.size();
         // SAFETY: back-link will hold: the block behind both begins `size` after this one.
         unsafe { next.next().set_prev(size) };
+        if self.is_free() {
+            asan::poison(next.0.cast(), HEADER);
+        } else {
+            asan::unpoison(next.payload(), next.capacity());
+        }
         // SAFETY: tiling holds again.
         unsafe { self.set_size(size) };
     }
@@ -324,6 +333,7 @@ impl Lease {
     /// The block is live, nobody else has a lease of it, and its chunk stays until this one is given back.
     #[inline]
     pub(crate) unsafe fn new(block: Block) -> Self {
+        asan::unpoison(block.payload(), block.capacity());
         Self(block)
     }
 
@@ -402,6 +412,7 @@ impl Chunk {
         };
         // SAFETY: as above: what the overhead keeps at the end.
         unsafe { first.next().0.write(sentinel) };
+        asan::poison(first.payload(), first.capacity());
         chunk
     }
 

@@ -4,6 +4,7 @@
 )]
 //! What a bin keeps in a free block: links to others, and a place in a tree.
 
+use crate::asan::{self, Opened};
 use crate::variadic::block::{Block, LEAST, UNIT};
 
 /// Blocks of so many units or more can hold a [`Branch`].
@@ -37,6 +38,8 @@ impl Node {
     /// The caller has the shard's lock and the sole right to the block.
     #[inline]
     pub(crate) unsafe fn plant(block: Block) -> Self {
+        let node = Self(block);
+        let _opened = node.open();
         let links = block.payload().cast::<Links>();
         // SAFETY: a payload has room for links and is aligned; it is the caller's.
         unsafe {
@@ -45,7 +48,7 @@ impl Node {
                 before: None,
             })
         };
-        Self(block)
+        node
     }
 
     /// A free block that is listed.
@@ -68,6 +71,12 @@ impl Node {
         self.0.size()
     }
 
+    /// Lets the links be used, though the payload of a free block is poisoned.
+    #[inline]
+    fn open(self) -> Opened {
+        asan::open(self.0.payload(), size_of::<Links>())
+    }
+
     #[inline]
     fn links(self) -> *mut Links {
         self.0.payload().cast().as_ptr()
@@ -75,24 +84,28 @@ impl Node {
 
     #[inline]
     pub(crate) fn next(self) -> Option<Self> {
+        let _opened = self.open();
         // SAFETY: a node's links are initialised and the arena's.
         unsafe { (*self.links()).next }
     }
 
     #[inline]
     pub(crate) fn before(self) -> Option<Self> {
+        let _opened = self.open();
         // SAFETY: a node's links are initialised and the arena's.
         unsafe { (*self.links()).before }
     }
 
     #[inline]
     pub(crate) fn set_next(self, next: Option<Self>) {
+        let _opened = self.open();
         // SAFETY: a node's links are the arena's.
         unsafe { (*self.links()).next = next }
     }
 
     #[inline]
     pub(crate) fn set_before(self, before: Option<Self>) {
+        let _opened = self.open();
         // SAFETY: a node's links are the arena's.
         unsafe { (*self.links()).before = before }
     }
@@ -133,6 +146,12 @@ impl Branch {
         self.0.size()
     }
 
+    /// As [`Node::open`], with the place in the tree.
+    #[inline]
+    fn open(self) -> Opened {
+        asan::open(self.0.0.payload(), size_of::<Fork>())
+    }
+
     #[inline]
     fn fork(self) -> *mut Fork {
         self.0.links().cast()
@@ -140,24 +159,28 @@ impl Branch {
 
     #[inline]
     pub(crate) fn child(self, side: usize) -> Option<Self> {
+        let _opened = self.open();
         // SAFETY: a branch has room for a fork, initialised when it was planted.
         unsafe { (*self.fork()).children[side & 1] }
     }
 
     #[inline]
     pub(crate) fn set_child(self, side: usize, child: Option<Self>) {
+        let _opened = self.open();
         // SAFETY: a branch has room for a fork.
         unsafe { (*self.fork()).children[side & 1] = child }
     }
 
     #[inline]
     pub(crate) fn parent(self) -> Option<Self> {
+        let _opened = self.open();
         // SAFETY: a branch has room for a fork, initialised when it was planted.
         unsafe { (*self.fork()).parent }
     }
 
     #[inline]
     pub(crate) fn set_parent(self, parent: Option<Self>) {
+        let _opened = self.open();
         // SAFETY: a branch has room for a fork.
         unsafe { (*self.fork()).parent = parent }
     }

@@ -1,5 +1,7 @@
 //! The pools through their public API only, as a user meets it.
 
+#[cfg(mem_pool_asan)]
+mod asan;
 mod auto_traits;
 mod c_library;
 mod c_library_variadic;

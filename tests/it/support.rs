@@ -298,3 +298,37 @@ impl Drop for OnDrop {
         }
     }
 }
+
+/// Lives while a test leaks on purpose.
+pub struct Leaking(());
+
+/// For tests that leak on purpose: `None` where a leak is an error whatever one says. Else what the calling thread allocates
+/// is not looked for by LeakSanitizer while the result lives.
+pub fn leaking() -> Option<Leaking> {
+    lsan::disable();
+    (!cfg!(miri)).then_some(Leaking(()))
+}
+
+impl Drop for Leaking {
+    fn drop(&mut self) {
+        lsan::enable();
+    }
+}
+
+#[cfg(not(mem_pool_asan))]
+mod lsan {
+    pub fn disable() {}
+    pub fn enable() {}
+}
+
+#[cfg(mem_pool_asan)]
+#[expect(unsafe_code, reason = "calls the sanitizer's runtime")]
+mod lsan {
+    // SAFETY: these are the runtime's own declarations, and can be called at any time.
+    unsafe extern "C" {
+        #[link_name = "__lsan_disable"]
+        pub safe fn disable();
+        #[link_name = "__lsan_enable"]
+        pub safe fn enable();
+    }
+}

@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use mem_pool::{FixedPool, Keyed, Lock, PoolBox, Shared, ThroughHandle, Unique};
 
-use crate::support::{Ledger, Mode, in_every_mode, mode_tests, pool};
+use crate::support::{Ledger, Mode, in_every_mode, leaking, mode_tests, pool};
 
 in_every_mode!(
     a_raw_handle_comes_back_whole,
@@ -108,9 +108,7 @@ fn every_handle_is_one_word_with_a_niche() {
 
 #[test]
 fn a_leaked_object_lives_for_ever() {
-    if cfg!(miri) {
-        return; // the leak is the point
-    }
+    let Some(_leaking) = leaking() else { return };
     let ledger = Ledger::default();
     let pool = FixedPool::<_, Shared>::new();
     let leaked: &'static crate::support::Tracked =
@@ -132,9 +130,7 @@ fn a_leaked_object_lives_for_ever() {
 
 #[test]
 fn a_leak_may_be_as_short_as_what_its_object_borrows() {
-    if cfg!(miri) {
-        return; // the leak is the point
-    }
+    let Some(_leaking) = leaking() else { return };
     let text = String::from("borrowed");
     let pool = FixedPool::new();
     let leaked: &&str = PoolBox::<_, Shared>::leak(pool.alloc(text.as_str()));
