@@ -1,6 +1,6 @@
 //! [`FixedPool`], the pool of same-type objects, and its builder: policy, in safe code.
 //!
-//! What it stands on, lowest first: [`layout`] (arithmetic), [`header`] (chunks), [`slots`] (the core), [`shard`] (locks
+//! What it stands on, lowest first: [`layout`] (arithmetic), [`header`] and [`region`] (chunks), [`slots`] (the core), [`shard`] (locks
 //! around it), [`store`] (with the objects' type), [`retire`] (how objects end), [`visit`] (walks), [`key`] (weak keys),
 //! [`pool_box`] and [`vacant`] (handles), [`reach`] (objects by handle, and the pool's own), [`hold`], [`picture`].
 
@@ -16,6 +16,7 @@ mod par;
 mod picture;
 pub(crate) mod pool_box;
 mod reach;
+mod region;
 mod retire;
 mod shard;
 mod slots;

@@ -1,22 +1,29 @@
 #![expect(unsafe_code, reason = "finds headers, groups and slots by address")]
-//! A chunk's header and groups, the lists that chunks are linked into, and regions on their way in and out.
+//! A chunk's header and groups, and the lists that chunks are linked into.
 //!
 //! Everything that changes in a header or group is a cell or an atomic, so shared references to them may exist on any
 //! thread; what keeps two threads from a cell is the lock of the chunk's shard. Only a group's dropped mark and what never
 //! changes are read without it.
 
-use std::alloc::Layout;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
 use super::layout::{
-    CHUNK, GROUP, GROUP_SIZE, HEADER_SIZE, RegionLayout, SlotLayout, chunk_address, header_offset,
-    reciprocal, slot_index,
+    CHUNK, GROUP, GROUP_SIZE, HEADER_SIZE, RegionLayout, chunk_address, header_offset, reciprocal,
+    slot_index,
 };
-use crate::asan;
 use crate::chunk::Region;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+
+/// Whose a new chunk is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin {
+    /// The shard.
+    pub(crate) owner: NonNull<()>,
+    /// The number of its pool.
+    pub(crate) pool: u64,
+}
 
 /// The header of a chunk.
 ///
@@ -48,7 +55,7 @@ pub(crate) struct Header {
     /// No group before this one has a free slot.
     hint: Cell<u32>,
     groups: NonNull<Group>,
-    all: Links,
+    pub(crate) all: Links,
     with_free: Links,
     /// The first chunk of this one's region: the only one in which the next three are kept.
     region: NonNull<Header>,
@@ -84,7 +91,57 @@ pub(crate) struct Group {
 }
 
 impl Header {
-    /// The shard that was given to [`NewRegion::try_new`].
+    /// Writes the header and the groups of a chunk that has no opened slots yet.
+    ///
+    /// # Safety
+    ///
+    /// - `memory` is a region of this layout, and `index` names one of its chunks.
+    /// - Nobody else knows the region yet.
+    pub(crate) unsafe fn write(
+        memory: &Region,
+        layout: &RegionLayout,
+        index: usize,
+        origin: Origin,
+    ) {
+        let (base, slots) = (memory.base(), layout.slot);
+        let chunk = base.addr().get() + index * CHUNK;
+        let total = layout.slots_of(index);
+        let header = header_at(base, chunk);
+        // SAFETY: `SlotLayout::region` made room for the header and its groups in every chunk.
+        let groups = unsafe { header.add(1) }.cast::<Group>();
+        for group in 0..total.div_ceil(GROUP) {
+            // SAFETY: as above.
+            let place = unsafe { groups.add(group) };
+            // SAFETY: as above; nobody else knows this memory yet.
+            unsafe { place.write(Group::default()) };
+        }
+        let slot_0 = chunk + slots.slots_offset(total);
+        let made = Header {
+            owner: origin.owner,
+            pool: origin.pool,
+            first: base.map_addr(|_| slot_0.try_into().expect("no slot lies at address zero")),
+            stride: slots.stride(),
+            stamps: AtomicPtr::new(ptr::null_mut()),
+            reciprocal: reciprocal(slots.stride()),
+            total: total as u32,
+            used: Cell::new(0),
+            opened: Cell::new(0),
+            free: Cell::new(0),
+            hint: Cell::new(0),
+            groups,
+            all: Links::default(),
+            with_free: Links::default(),
+            region: header_at(base, base.addr().get()),
+            region_size: layout.memory.size(),
+            serial: Cell::new(0),
+            region_chunks: layout.chunks as u16,
+            region_idle: Cell::new(layout.chunks as u16),
+        };
+        // SAFETY: as above.
+        unsafe { header.write(made) };
+    }
+
+    /// The shard that was given to [`NewRegion::try_new`](super::region::NewRegion::try_new).
     #[inline]
     pub(crate) fn owner(&self) -> NonNull<()> {
         self.owner
@@ -260,7 +317,7 @@ impl Header {
     /// # Safety
     ///
     /// The chunk's region is detached: nobody uses the stamps any more. No lock is held.
-    unsafe fn free_stamps(&self) {
+    pub(crate) unsafe fn free_stamps(&self) {
         if let Some(stamps) = NonNull::new(self.stamps.load(Ordering::Relaxed)) {
             let stamps = NonNull::slice_from_raw_parts(stamps, self.total as usize);
             // SAFETY: stamped: they came from such a box in `set_stamps`.
@@ -294,7 +351,7 @@ impl Header {
     }
 
     /// Where the chunk begins, with the provenance of the region.
-    fn base(&self) -> NonNull<u8> {
+    pub(crate) fn base(&self) -> NonNull<u8> {
         self.first.map_addr(|first| {
             // `first` lies in this chunk, whose address is a non-zero multiple of CHUNK.
             chunk_address(first.get())
@@ -318,7 +375,7 @@ fn lowest(word: u64, most: usize) -> u64 {
 
 /// The header of the chunk at address `chunk`, a multiple of [`CHUNK`]; the pointer has the provenance of `near`.
 #[inline]
-fn header_at(near: NonNull<u8>, chunk: usize) -> NonNull<Header> {
+pub(crate) fn header_at(near: NonNull<u8>, chunk: usize) -> NonNull<Header> {
     let address = chunk + header_offset(chunk);
     near.map_addr(|_| address.try_into().expect("no chunk lies at address zero"))
         .cast()
@@ -411,7 +468,7 @@ impl Group {
 /// A chunk's place in one list.
 #[derive(Default)]
 pub(crate) struct Links {
-    next: Cell<Option<NonNull<Header>>>,
+    pub(crate) next: Cell<Option<NonNull<Header>>>,
     previous: Cell<Option<NonNull<Header>>>,
 }
 
@@ -514,184 +571,6 @@ impl<K: Linked> List<K> {
             // SAFETY: linked-is-live.
             Some(previous) => K::links(unsafe { previous.as_ref() }).next.set(next),
             None => self.head = next,
-        }
-    }
-}
-
-/// A region whose chunks have been laid out and are not in a shard yet. Dropping it frees it.
-pub(crate) struct NewRegion {
-    memory: Region,
-    layout: RegionLayout,
-}
-
-impl NewRegion {
-    /// Allocates a region and writes its headers and groups. No lock may be held.
-    ///
-    /// `owner` is the shard it is for, `pool` the pool's number.
-    pub(crate) fn try_new(
-        slots: SlotLayout,
-        layout: RegionLayout,
-        owner: NonNull<()>,
-        pool: u64,
-    ) -> Result<Self, Layout> {
-        let memory = Region::try_new(layout.memory)?;
-        let base = memory.base();
-        let first = header_at(base, base.addr().get());
-        for index in 0..layout.chunks {
-            let chunk = base.addr().get() + index * CHUNK;
-            let total = layout.slots_of(index);
-            let header = header_at(base, chunk);
-            // SAFETY: `SlotLayout::region` made room for the header and its groups in every chunk.
-            let groups = unsafe { header.add(1) }.cast::<Group>();
-            for group in 0..total.div_ceil(GROUP) {
-                // SAFETY: as above.
-                let place = unsafe { groups.add(group) };
-                // SAFETY: as above; nobody else knows this memory yet.
-                unsafe { place.write(Group::default()) };
-            }
-            let slot_0 = chunk + slots.slots_offset(total);
-            let made = Header {
-                owner,
-                pool,
-                first: base.map_addr(|_| slot_0.try_into().expect("no slot lies at address zero")),
-                stride: slots.stride(),
-                stamps: AtomicPtr::new(ptr::null_mut()),
-                reciprocal: reciprocal(slots.stride()),
-                total: total as u32,
-                used: Cell::new(0),
-                opened: Cell::new(0),
-                free: Cell::new(0),
-                hint: Cell::new(0),
-                groups,
-                all: Links::default(),
-                with_free: Links::default(),
-                region: first,
-                region_size: layout.memory.size(),
-                serial: Cell::new(0),
-                region_chunks: layout.chunks as u16,
-                region_idle: Cell::new(layout.chunks as u16),
-            };
-            // SAFETY: as above.
-            unsafe { header.write(made) };
-            if cfg!(mem_pool_asan) {
-                // SAFETY: own-layout: it was just written.
-                let header = unsafe { header.as_ref() };
-                asan::poison(header.first, total * header.stride);
-            }
-        }
-        Ok(Self { memory, layout })
-    }
-
-    /// Slots of the region, all of them unopened.
-    pub(crate) fn slots(&self) -> usize {
-        self.layout.slots
-    }
-
-    /// Chunks of the region.
-    pub(crate) fn chunks(&self) -> usize {
-        self.layout.chunks
-    }
-
-    /// Bytes of the region.
-    pub(crate) fn bytes(&self) -> usize {
-        self.memory.size()
-    }
-
-    /// The chunk at `index`.
-    pub(crate) fn chunk(&self, index: usize) -> NonNull<Header> {
-        assert!(
-            index < self.layout.chunks,
-            "a region has {} chunks",
-            self.layout.chunks
-        );
-        let base = self.memory.base();
-        header_at(base, base.addr().get() + index * CHUNK)
-    }
-
-    /// Gives the region to a shard, which has its chunks.
-    pub(crate) fn into_shard(self) {
-        self.memory.into_raw();
-    }
-}
-
-/// Regions that have left their shard, linked through their first chunks. Dropping it frees them; no lock may be held.
-#[must_use = "regions are to be freed after unlocking"]
-pub(crate) struct Detached {
-    head: Option<NonNull<Header>>,
-    /// Slots that were opened in them.
-    pub(crate) slots: usize,
-    /// How many regions: each returns a claim.
-    pub(crate) regions: usize,
-    /// Their size in bytes.
-    pub(crate) bytes: usize,
-}
-
-impl Detached {
-    pub(crate) const fn none() -> Self {
-        Self {
-            head: None,
-            slots: 0,
-            regions: 0,
-            bytes: 0,
-        }
-    }
-
-    /// Adds a region by its first chunk.
-    ///
-    /// # Safety
-    ///
-    /// Its chunks are in no list, all their slots are free, and nothing points to them any more.
-    pub(crate) unsafe fn push(&mut self, first: NonNull<Header>, slots: usize) {
-        // SAFETY: the caller gives the region up, alive.
-        let header = unsafe { first.as_ref() };
-        header.all.next.set(self.head);
-        self.head = Some(first);
-        self.slots += slots;
-        self.regions += 1;
-        self.bytes += header.region_size;
-    }
-
-    /// The serial numbers of the chunks that have stamps.
-    pub(crate) fn serials(&self, mut remove: impl FnMut(u32)) {
-        let mut next = self.head;
-        while let Some(first) = next {
-            for chunk in chunks_of(first) {
-                // SAFETY: pushed regions are alive until this is dropped.
-                let header = unsafe { chunk.as_ref() };
-                if header.stamps().is_some() {
-                    remove(header.serial());
-                }
-            }
-            // SAFETY: as above.
-            next = unsafe { first.as_ref() }.all.next.get();
-        }
-    }
-}
-
-/// The chunks of a region, which is alive as long as the iterator is used.
-fn chunks_of(first: NonNull<Header>) -> impl Iterator<Item = NonNull<Header>> {
-    std::iter::successors(Some(first), |chunk| {
-        // SAFETY: the region is alive.
-        unsafe { chunk.as_ref() }.neighbour()
-    })
-}
-
-impl Drop for Detached {
-    fn drop(&mut self) {
-        while let Some(first) = self.head {
-            for chunk in chunks_of(first) {
-                // SAFETY: `push` was given a region that is alive and ours.
-                let header = unsafe { chunk.as_ref() };
-                // SAFETY: nothing points to it any more, and no lock is held.
-                unsafe { header.free_stamps() };
-            }
-            // SAFETY: as above.
-            let header = unsafe { first.as_ref() };
-            self.head = header.all.next.get();
-            let layout = Layout::from_size_align(header.region_size, CHUNK);
-            let layout = layout.expect("own-layout: it was allocated with this");
-            // SAFETY: own-layout: `base` has the region's address and provenance; each region is pushed once.
-            drop(unsafe { Region::from_raw(header.base(), layout) });
         }
     }
 }

@@ -220,6 +220,7 @@ impl SlotLayout {
         let last = self.chunk_bytes(slots - (chunks - 1) * self.per_chunk)?;
         let memory = Layout::from_size_align((chunks - 1) * CHUNK + last, CHUNK).ok()?;
         Some(RegionLayout {
+            slot: *self,
             slots,
             chunks,
             per_chunk: self.per_chunk,
@@ -231,6 +232,8 @@ impl SlotLayout {
 /// A region of one pool: its memory and how its slots are spread over chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RegionLayout {
+    /// How each slot lies.
+    pub(crate) slot: SlotLayout,
     /// Slots in all chunks together.
     pub(crate) slots: usize,
     /// How many chunks; all but the last are full.

@@ -5,9 +5,10 @@ use std::alloc::Layout;
 use std::ptr::NonNull;
 
 use super::directory::Directory;
-use super::header::{Detached, NewRegion};
+use super::header::Origin;
 use super::layout::SlotLayout;
 use super::lease::{Idle, Lease};
+use super::region::{Detached, NewRegion};
 use super::slots::Slots;
 use crate::chunk::Region;
 use crate::error::PoolError;
@@ -377,8 +378,11 @@ impl<L: Lock> Fresh<'_, L> {
         self.regions
             .try_reserve(1)
             .map_err(|_| PoolError::OutOfMemory { layout: entry })?;
-        let owner = NonNull::from(self.shard).cast();
-        let region = NewRegion::try_new(common.slots, region, owner, common.number)
+        let origin = Origin {
+            owner: NonNull::from(self.shard).cast(),
+            pool: common.number,
+        };
+        let region = NewRegion::try_new(region, origin)
             .map_err(|layout| PoolError::OutOfMemory { layout })?;
         self.slots += region.slots();
         self.regions.push(region);

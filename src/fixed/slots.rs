@@ -14,10 +14,11 @@
 
 use std::ptr::NonNull;
 
-use super::header::{All, Detached, Group, Header, List, NewRegion, WithFree, header_of};
+use super::header::{All, Group, Header, List, WithFree, header_of};
 use super::layout::GROUP;
 use super::lease::{Due, Idle, Lease, Pin, Spot};
 use super::magazine::{MAGAZINE, Magazine};
+use super::region::{Detached, NewRegion};
 use crate::sync::Ordering;
 
 /// Chunks that have unopened slots: neighbours in one region.

@@ -8,6 +8,7 @@ use std::ptr::NonNull;
 use rstest::rstest;
 
 use super::*;
+use crate::fixed::header::Origin;
 use crate::fixed::layout::{CHUNK, SlotLayout};
 
 /// What a walk over all chunks counts.
@@ -141,8 +142,16 @@ impl Fixture {
     /// Adds a region of `slots` slots and opens `opened` of them.
     fn grow(&mut self, slots: usize, opened: usize) {
         let region = self.layout.region(slots).unwrap();
-        self.slots
-            .attach(NewRegion::try_new(self.layout, region, NonNull::dangling(), 7).unwrap());
+        self.slots.attach(
+            NewRegion::try_new(
+                region,
+                Origin {
+                    owner: NonNull::dangling(),
+                    pool: 7,
+                },
+            )
+            .unwrap(),
+        );
         self.slots.open(opened);
         self.check();
     }

@@ -20,7 +20,9 @@ fn alloc_with(pool: &FixedPool<Huge>) -> PoolBox<Huge> {
     pool.alloc_with(|| [1; 1 << 20])
 }
 
-const WAYS: [(&str, fn(&FixedPool<Huge>) -> PoolBox<Huge>); 3] = [
+type Way = fn(&FixedPool<Huge>) -> PoolBox<Huge>;
+
+const WAYS: [(&str, Way); 3] = [
     ("alloc", alloc),
     ("try_alloc", try_alloc),
     ("alloc_with", alloc_with),
