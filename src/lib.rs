@@ -100,6 +100,19 @@
 //! assert!(world.len() < 6);
 //! ```
 //!
+//! # Features
+//!
+//! All are off by default. Each is for one other crate, and marked where it appears.
+//!
+//! | feature | with it |
+//! |---|---|
+//! | `rayon` | `FixedPool::par_for_each` and `par_for_each_mut`: walks on all threads, with all that other walks promise |
+//! | `allocator-api2` | containers in a [`VariadicPool`]: `Vec::new_in(&pool)`, or with a `PoolAllocator`, which is owned and cloned |
+//! | `bytes` | [`PoolBytes`] into `Bytes` without a copy, and filled as a `BufMut`; see the example `echo` |
+//! | `serde` | handles, [statistics](FixedStats) and [heap maps](HeapMap) are serialised; `LoadInto` loads a list into a pool |
+//!
+//! Who comes from the C library finds its calls [here](from_c).
+//!
 //! # Guarantees
 //!
 //! - **Walks** see every object that lives through the whole call exactly once, those made or dropped meanwhile at most once, and
@@ -146,6 +159,7 @@
 //! that of the block before it, so that neighbours merge in O(1); free ones lie in bins by size, large ones in a trie within the
 //! blocks themselves (after Lea's `dlmalloc`), so that the best fit is found without a search over all of them.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 
 mod access;
@@ -153,6 +167,8 @@ mod asan;
 mod chunk;
 mod error;
 mod fixed;
+#[cfg(any(doc, doctest))]
+pub mod from_c;
 mod map;
 #[cfg(feature = "serde")]
 mod serial;
