@@ -12,12 +12,12 @@
 //! the cursor to the last of them, and leaves those it had: all in one round, as a sequential walk does. So whoever is free
 //! takes the next groups, and nobody waits for a slow one. Workers begin at different shards.
 //!
-//! A unit of work is a group, or in a sparse pool some groups that have no more objects together than a full one: rounds
-//! under the lock are as rare as in a dense pool, and an object dropped in it waits for no more than 64 others.
+//! A unit of work is a group, or in a large pool several, so that workers seldom meet at the lock: but no more than leave some
+//! units for each worker. A group in which something was dropped is left as soon as it was visited.
 
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::ptr::NonNull;
 
 use super::FixedPool;
@@ -25,7 +25,7 @@ use super::hold::forget_leaked_holds;
 use super::layout::GROUP;
 use super::lease::{Due, Pin, Spot};
 use super::retire::destroy;
-use super::shard::{SlotShard, SlotShards};
+use super::shard::{SlotShard, SlotShards, live};
 use super::slots::Slots;
 use super::store::Store;
 use super::visit::visit;
@@ -33,7 +33,11 @@ use crate::access::{Access, Keyed, ThroughPool};
 use crate::sync::{AtomicUsize, Locked, Ordering};
 
 /// The most groups of a unit.
-const MOST_GROUPS: usize = 16;
+const MOST_GROUPS: usize = 32;
+/// The most objects of a unit.
+const MOST_OBJECTS: usize = 8 * GROUP;
+/// How many units there are at least for each worker, where there are more objects than a group has.
+const LEAST_UNITS: usize = 16;
 
 /// Walks on all of `rayon`'s threads.
 impl<T, A: Access> FixedPool<T, A, Locked> {
@@ -43,7 +47,8 @@ impl<T, A: Access> FixedPool<T, A, Locked> {
     /// once. A panic of the closure, or of a destructor, ends the walk as soon as the closures that are running have ended,
     /// and goes on in the caller.
     ///
-    /// Destructors put off by the walk run on the thread that leaves the group last, hence the bounds.
+    /// Destructors put off by the walk run on the thread that leaves the group last, hence the bounds. In a large pool a thread is
+    /// inside of several groups at once: an object dropped meanwhile is destroyed at most 512 objects later.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -113,8 +118,8 @@ fn walk<T: Send, A: Access>(store: &Store<T, A, Locked>, f: impl Fn(NonNull<T>) 
     let Some(shards) = store.shards() else {
         return;
     };
-    let walk = Walk::<T, A>::new(shards);
     let workers = rayon::current_num_threads();
+    let walk = Walk::<T, A>::new(shards, workers);
     fork(0, workers, &|number| {
         Worker::new(&walk, number, workers).run(&f)
     });
@@ -152,6 +157,8 @@ struct Walk<'a, T, A: Access> {
     shards: &'a SlotShards<Locked>,
     /// One for each place of the shards' table.
     cursors: Vec<UnsafeCell<Cursor>>,
+    /// The most objects of a unit of several groups.
+    most_objects: usize,
     /// Not zero once a worker has panicked: then no more groups are given.
     panicked: AtomicUsize,
     marker: PhantomData<(*mut T, A)>,
@@ -162,9 +169,11 @@ struct Walk<'a, T, A: Access> {
 unsafe impl<T: Send, A: Access> Sync for Walk<'_, T, A> {}
 
 impl<'a, T, A: Access> Walk<'a, T, A> {
-    fn new(shards: &'a SlotShards<Locked>) -> Self {
+    fn new(shards: &'a SlotShards<Locked>, workers: usize) -> Self {
+        let live: usize = shards.iter().map(|shard| live(&shard.lock())).sum();
         Self {
             shards,
+            most_objects: (live / (workers * LEAST_UNITS)).clamp(GROUP, MOST_OBJECTS),
             cursors: (0..shards.count()).map(|_| UnsafeCell::default()).collect(),
             panicked: AtomicUsize::new(0),
             marker: PhantomData,
@@ -233,12 +242,23 @@ impl<'w, 'a, T, A: Access> Worker<'w, 'a, T, A> {
             if self.pinned == 0 {
                 return;
             }
-            for pin in self.pins[..self.pinned].iter().flatten() {
-                let _: ControlFlow<()> = visit::<T, A, ()>(pin, &mut |object| {
-                    f(object);
-                    ControlFlow::Continue(())
-                });
+            for place in 0..self.pinned {
+                self.visit(place, shard, f);
             }
+        }
+    }
+
+    /// Runs `f` on the objects of one pinned group.
+    fn visit(&mut self, place: usize, shard: &SlotShard<Locked>, f: &impl Fn(NonNull<T>)) {
+        let Some(pin) = &self.pins[place] else { return };
+        let _: ControlFlow<()> = visit::<T, A, ()>(pin, &mut |object| {
+            f(object);
+            ControlFlow::Continue(())
+        });
+        // The last one is left when the cursor has moved on.
+        if pin.bits().dropped() != 0 && place + 1 < self.pinned {
+            self.leave(&mut shard.lock(), place..place + 1);
+            self.destroy();
         }
     }
 
@@ -246,7 +266,8 @@ impl<'w, 'a, T, A: Access> Worker<'w, 'a, T, A> {
     #[inline(never)]
     fn advance(&mut self, shard: &SlotShard<Locked>) {
         let mut slots = shard.lock();
-        self.leave(&mut slots);
+        self.leave(&mut slots, 0..self.pinned);
+        self.pinned = 0;
         // SAFETY: the shard at `index` is locked until `slots` is dropped.
         let cursor = unsafe { self.walk.cursor(self.index) };
         if !self.walk.has_panicked() && !cursor.at_end {
@@ -260,29 +281,29 @@ impl<'w, 'a, T, A: Access> Worker<'w, 'a, T, A> {
         self.destroy();
     }
 
-    /// Gives the pins back, whose groups' chunks stay attached while the shard is locked.
-    fn leave(&mut self, slots: &mut Slots) {
+    /// Gives pins back, whose groups' chunks stay attached while the shard is locked.
+    fn leave(&mut self, slots: &mut Slots, places: Range<usize>) {
         let held = self.walk.shards.common().is_held();
-        for pin in self.pins[..self.pinned].iter_mut().filter_map(Option::take) {
+        for pin in self.pins[places].iter_mut().filter_map(Option::take) {
             let due = slots.unpin(pin, held);
             if !due.is_empty() {
                 self.dues[self.due] = Some(due);
                 self.due += 1;
             }
         }
-        self.pinned = 0;
     }
 
-    /// Pins groups behind the given one, or from the start: one, if there is one with a live object, and as many more as have no
-    /// more objects together than a full one.
+    /// Pins groups behind the given one, or from the start: one, if there is one with a live object, and as many more as make a
+    /// unit.
     fn pin_behind(&mut self, slots: &mut Slots, mut last: Option<Spot>) {
         let mut objects = 0;
-        while self.pinned < MOST_GROUPS && objects < GROUP {
+        let most = self.walk.most_objects;
+        while self.pinned < MOST_GROUPS && objects < most {
             let Some(spot) = slots.live_next(last) else {
                 return;
             };
             objects += spot.mask.count_ones() as usize;
-            if objects > GROUP {
+            if objects > most {
                 return;
             }
             self.pins[self.pinned] = Some(slots.pin(spot));
