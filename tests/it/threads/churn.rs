@@ -1,7 +1,7 @@
 //! Many threads that make, drop, walk and shrink at once.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use mem_pool::generic::FixedPool;
@@ -14,6 +14,7 @@ shared_by_threads! {
     a_slot_never_has_two_owners: shared Shared, unique Unique, keyed Keyed;
     walks_meet_drops_makers_and_shrinks: shared Shared, keyed Keyed;
     walks_that_drop_meet_each_other: shared Shared, keyed Keyed;
+    a_half_written_object_is_never_visited: shared Shared, keyed Keyed;
 }
 
 const THREADS: u64 = 8;
@@ -209,4 +210,42 @@ where
         }
     });
     assert_eq!((pool.len(), pool.stats().deferred), (0, 0));
+}
+
+const WORDS: usize = 4096;
+
+/// Long enough that moving one into its slot takes a while.
+struct Long([u64; WORDS]);
+
+impl Drop for Long {
+    fn drop(&mut self) {
+        self.0 = [0; WORDS];
+    }
+}
+
+/// Makers reuse slots whose former objects left zeros; walkers look at both ends of whatever is shown to them.
+fn a_half_written_object_is_never_visited<A: Walked>()
+where
+    FixedPool<Long, A, Locked>: Sync,
+{
+    let pool: FixedPool<Long, A, Locked> = A::builder().build();
+    let making = AtomicUsize::new(2);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..count(4_000) {
+                    let owner = ticket();
+                    drop(pool.alloc(Long([owner; WORDS])));
+                }
+                making.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+        while making.load(Ordering::Relaxed) > 0 {
+            pool.for_each(|Long(words)| {
+                let ends = (words[0], words[WORDS - 1]);
+                assert!(ends.0 != 0 && ends.0 == ends.1, "half-written: {ends:?}");
+            });
+        }
+    });
+    assert!(pool.is_empty());
 }
