@@ -478,7 +478,7 @@ impl<T: ?Sized, L: Lock> DerefMut for PoolBox<T, Unique, L> {
 ///
 /// # Panics
 ///
-/// If the pool's limit is reached or memory is out.
+/// If the pool's limit is reached. When memory is out, calls [`handle_alloc_error`](std::alloc::handle_alloc_error).
 impl<T: Clone, L: Lock> Clone for PoolBox<T, Unique, L> {
     fn clone(&self) -> Self {
         let object = T::clone(self);
