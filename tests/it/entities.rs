@@ -1,7 +1,9 @@
 //! Entity storage: holds, weak keys, adoption, and handles of trait objects and slices.
 
 mod hold_ends;
+mod hold_limits;
 mod holds;
+mod iterators;
 mod key_traits;
 mod keys;
 
@@ -11,6 +13,39 @@ use mem_pool::generic::{FixedPool, Hold};
 use mem_pool::{Lock, PoolBox};
 
 use crate::support::{Ledger, Tracked, Walked, sorted};
+
+/// Writes a test once for each lock: `in_both_locks!(name)` runs the generic function `name::<L>()`.
+macro_rules! in_both_locks {
+    ($($name:ident),* $(,)?) => { $(mod $name {
+        #[test]
+        fn locked() {
+            let _watchdog = crate::support::watchdog();
+            super::$name::<mem_pool::Locked>();
+        }
+        #[test]
+        fn local() {
+            let _watchdog = crate::support::watchdog();
+            super::$name::<mem_pool::Unlocked>();
+        }
+    })* };
+}
+/// Writes a test of threads once for each access: `shared_and_keyed!(name)` runs the generic function `name::<A>()`.
+macro_rules! shared_and_keyed {
+    ($($name:ident),* $(,)?) => { $(mod $name {
+        #[test]
+        fn shared() {
+            let _watchdog = crate::support::watchdog();
+            super::$name::<mem_pool::Shared>();
+        }
+        #[test]
+        fn keyed() {
+            let _watchdog = crate::support::watchdog();
+            super::$name::<mem_pool::Keyed>();
+        }
+    })* };
+}
+
+use {in_both_locks, shared_and_keyed};
 
 /// An object whose destructor panics if it is told to, after it has told its [`Ledger`].
 struct Bomb {
