@@ -2,10 +2,12 @@
 
 mod hold_ends;
 mod hold_limits;
+mod hold_mut;
 mod holds;
 mod iterators;
 mod key_traits;
 mod keys;
+mod leaked_holds;
 
 use std::collections::BTreeSet;
 
