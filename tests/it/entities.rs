@@ -1,5 +1,7 @@
 //! Entity storage: holds, weak keys, adoption, and handles of trait objects and slices.
 
+mod adoption;
+mod adoption_ends;
 mod hold_ends;
 mod hold_limits;
 mod hold_mut;
