@@ -10,6 +10,8 @@ mod iterators;
 mod key_traits;
 mod keys;
 mod leaked_holds;
+mod unsized_ends;
+mod unsized_traits;
 
 use std::collections::BTreeSet;
 
