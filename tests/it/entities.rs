@@ -5,6 +5,8 @@ mod adoption_ends;
 mod hold_ends;
 mod hold_limits;
 mod hold_mut;
+mod hold_shares;
+mod hold_threads;
 mod holds;
 mod iterators;
 mod key_traits;
