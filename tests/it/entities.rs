@@ -12,6 +12,7 @@ mod iterators;
 mod key_traits;
 mod keys;
 mod leaked_holds;
+mod model;
 mod unsized_ends;
 mod unsized_traits;
 
