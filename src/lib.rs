@@ -232,6 +232,14 @@ pub use sync::{Lock, Locked, Unlocked};
 
 #[doc = include_str!("entity_storage.md")]
 pub mod entity_storage {}
+/// What models need beside the public API.
+#[cfg(loom)]
+#[doc(hidden)]
+pub mod model {
+    pub use crate::sync::modelled::{
+        Biased, BiasedLock, Numbers, Rule, break_rule, set_number, try_every_order,
+    };
+}
 
 /// The README's code is tested with the docs.
 #[cfg(doctest)]

@@ -25,16 +25,29 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
 
-pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
-
 mod barrier;
 mod biased;
 mod growing;
+#[cfg(loom)]
+pub(crate) mod modelled;
+#[cfg(not(loom))]
+mod native;
 mod number;
+#[cfg(not(loom))]
+mod own_number;
+mod rule;
 
-pub(crate) use biased::BiasedMutex;
+#[cfg(loom)]
+use modelled as platform;
+#[cfg(not(loom))]
+use native as platform;
+
 pub(crate) use growing::Growing;
-pub(crate) use std::thread::yield_now;
+use platform::StaticPtr;
+pub(crate) use platform::{
+    AtomicPtr, AtomicU64, AtomicUsize, Ordering, StaticU64, keeps, yield_now,
+};
+pub(crate) use rule::Rule;
 
 use crate::sealed::Sealed;
 
@@ -86,24 +99,15 @@ impl Sealed for Unlocked {}
 pub(crate) const MOST_SHARDS: usize = 64;
 
 impl Lock for Locked {
-    type Raw = BiasedMutex;
+    type Raw = platform::LockedRaw;
 
     fn shard_count() -> usize {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        match COUNT.load(Ordering::Relaxed) {
-            0 => {
-                let cores = std::thread::available_parallelism().map_or(1, usize::from);
-                let count = cores.next_power_of_two().min(MOST_SHARDS);
-                COUNT.store(count, Ordering::Relaxed);
-                count
-            }
-            count => count,
-        }
+        platform::shard_count()
     }
 
     #[inline]
     fn thread_number() -> usize {
-        number::number()
+        platform::number()
     }
 
     #[inline]
@@ -389,8 +393,8 @@ impl<L: Lock, C: Core> Shards<L, C> {
 
 impl<L: Lock, C: Core> Drop for Shards<L, C> {
     fn drop(&mut self) {
-        for entry in &mut self.table {
-            let shard = *entry.get_mut();
+        for entry in &self.table {
+            let shard = entry.load(Ordering::Relaxed);
             if !shard.is_null() {
                 // SAFETY: once-made: the entry came from `try_place`, and nobody has a claim any more.
                 drop(unsafe { Box::from_raw(shard) });
@@ -481,12 +485,12 @@ impl<L: Lock, C: Core> Drop for Claim<L, C> {
 /// A pool's shards, made when first needed: an unused pool is a null pointer and allocates nothing.
 ///
 /// Dropping it gives up the pool's claim.
-pub(crate) struct LazyShards<L: Lock, C: Core>(AtomicPtr<Shards<L, C>>);
+pub(crate) struct LazyShards<L: Lock, C: Core>(StaticPtr<Shards<L, C>>);
 
 impl<L: Lock, C: Core> LazyShards<L, C> {
     /// No shards yet.
     pub(crate) const fn new() -> Self {
-        Self(AtomicPtr::new(ptr::null_mut()))
+        Self(StaticPtr::new(ptr::null_mut()))
     }
 
     /// The shards, if they have been made.

@@ -14,7 +14,7 @@ use super::layout::{
     slot_index,
 };
 use crate::chunk::Region;
-use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering, Rule, keeps};
 
 /// Whose a new chunk is.
 #[derive(Debug, Clone, Copy)]
@@ -415,7 +415,7 @@ impl Group {
         count.set(
             count
                 .get()
-                .checked_add(1)
+                .checked_add(u32::from(keeps(Rule::Pin)))
                 .unwrap_or_else(|| std::process::abort()),
         );
         role
@@ -424,7 +424,7 @@ impl Group {
     /// A walk leaves.
     pub(crate) fn unpin(&self, role: u8) {
         let count = &self.pins[usize::from(role)];
-        count.set(count.get() - 1);
+        count.set(count.get() - u32::from(keeps(Rule::Pin)));
     }
 
     /// Marks a slot dropped.
@@ -452,7 +452,8 @@ impl Group {
     pub(crate) fn settle(&self) -> u64 {
         let mut due = 0;
         loop {
-            if self.pins[usize::from(1 - self.current.get())].get() == 0 {
+            let former = self.pins[usize::from(1 - self.current.get())].get();
+            if former == 0 || !keeps(Rule::LastLeaver) {
                 due |= self.dropped() & !self.newer.get();
             }
             if !self.change_roles() {

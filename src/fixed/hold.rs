@@ -19,7 +19,7 @@ use super::store::Store;
 use crate::access::{Access, Keyed, Shared, ThroughPool};
 use crate::error::{PoolError, Rejected};
 use crate::generic::FixedPool; // only to name what callers can name in bounds
-use crate::sync::{AtomicU64, Lock, Locked, Ordering};
+use crate::sync::{AtomicU64, Lock, Locked, Ordering, Rule, keeps};
 
 const DEAD: &str = "no live object of the held pool answers to this key";
 
@@ -52,7 +52,7 @@ impl<'p, T, A: Access, L: Lock> Held<'p, T, A, L> {
     #[inline]
     fn find(&self, key: WeakKey<T>) -> Option<NonNull<T>> {
         let index = key.shard_index();
-        if self.passed.load(Ordering::Acquire) & 1 << index == 0 {
+        if self.passed.load(Ordering::Acquire) & 1 << index == 0 && keeps(Rule::Pass) {
             self.pass(index)?;
         }
         let shard = self.shards.get(index)?;

@@ -14,7 +14,7 @@ use super::lease::Lease;
 use super::pool_box::PoolBox;
 use super::shard::{SlotShard, SlotShards};
 use crate::access::ThroughPool;
-use crate::sync::{AtomicU64, Lock, Ordering};
+use crate::sync::{AtomicU64, Lock, Ordering, StaticU64};
 
 /// A name of an object in a pool that is walked: 16 bytes, `Copy`, good as a key of hash maps and sorted maps.
 ///
@@ -119,7 +119,7 @@ impl<T> WeakKey<T> {
 
 /// The stamp of a live object, given now if this is its first key.
 fn stamp(place: &AtomicU64) -> NonZeroU64 {
-    static LAST: AtomicU64 = AtomicU64::new(0);
+    static LAST: StaticU64 = StaticU64::new(0);
     if let Some(stamp) = NonZeroU64::new(place.load(Ordering::Acquire)) {
         return stamp;
     }

@@ -14,7 +14,7 @@ use super::lease::{Due, Idle, Lease};
 use super::shard::{SlotShard, SlotShards, count_drop_unlocked, finish, lock_shard_of};
 use super::slots::Slots;
 use crate::access::Access;
-use crate::sync::{Lock, Shard};
+use crate::sync::{Lock, Rule, Shard, keeps};
 
 /// Ends an object whose handle is gone.
 ///
@@ -26,7 +26,7 @@ use crate::sync::{Lock, Shard};
 pub(crate) unsafe fn retire<T: ?Sized, A: Access, L: Lock>(object: NonNull<T>) {
     // SAFETY: the caller gives the lease up.
     let lease = unsafe { Lease::from_slot(object.cast()) };
-    if A::THROUGH_POOL {
+    if A::THROUGH_POOL && keeps(Rule::Hide) {
         // SAFETY: passed on.
         unsafe { retire_walked::<T, L>(object, lease) }
     } else {
@@ -72,6 +72,11 @@ unsafe fn retire_walked<T: ?Sized, L: Lock>(object: NonNull<T>, lease: Lease) {
     if !needs_drop::<T>() {
         let idle = slots.release(lease);
         return finish(slots, idle);
+    }
+    if !keeps(Rule::OneRound) {
+        drop(slots);
+        // SAFETY: as above.
+        slots = unsafe { lock_shard_of::<L>(&lease) };
     }
     slots.hide(&lease);
     drop(slots);

@@ -13,7 +13,8 @@ use super::slots::Slots;
 use crate::chunk::Region;
 use crate::error::PoolError;
 use crate::sync::{
-    self, AtomicU64, AtomicUsize, Claim, Core, Growing, Guard, Lock, Ordering, Shard, Shards,
+    self, AtomicUsize, Claim, Core, Growing, Guard, Lock, Ordering, Rule, Shard, Shards, StaticU64,
+    keeps,
 };
 
 /// What a builder decides.
@@ -63,7 +64,7 @@ pub(crate) struct Common {
 
 impl Common {
     pub(crate) fn new(slots: SlotLayout, config: Config) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
+        static NEXT: StaticU64 = StaticU64::new(1);
         let zero = || AtomicUsize::new(0);
         Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -89,7 +90,7 @@ impl Common {
     /// Whether the pool is held; read under a shard's lock, so that a hold opened before is seen.
     #[inline]
     pub(crate) fn is_held(&self) -> bool {
-        self.holds.load(Ordering::Acquire) != 0
+        keeps(Rule::HoldCheck) && self.holds.load(Ordering::Acquire) != 0
     }
 
     /// One more hold. Overflow is out of reach but for leaked ones: then the process aborts.
@@ -241,6 +242,9 @@ enum Verdict<'a, L: Lock> {
 fn take_with_all_locks<L: Lock>(shards: &SlotShards<L>) -> Verdict<'_, L> {
     let common = shards.common();
     let limit = common.config.limit;
+    if !keeps(Rule::AllLocks) {
+        return Verdict::NoneFree(PoolError::LimitReached { limit, deferred: 0 });
+    }
     let mut locked = shards.lock_all();
     let (mut deferred, mut opened) = (0, 0);
     for index in 0..shards.count() {

@@ -19,7 +19,7 @@ use super::layout::GROUP;
 use super::lease::{Due, Idle, Lease, Pin, Spot};
 use super::magazine::{MAGAZINE, Magazine};
 use super::region::{Detached, NewRegion};
-use crate::sync::Ordering;
+use crate::sync::{Ordering, Rule, keeps};
 
 /// Chunks that have unopened slots: neighbours in one region.
 struct Unopened {
@@ -145,7 +145,7 @@ impl Slots {
     pub(crate) fn end(&mut self, lease: &Lease) {
         self.count_dropped();
         let header = lease.header();
-        if let Some(stamps) = header.stamps() {
+        if let Some(stamps) = header.stamps().filter(|_| keeps(Rule::Stamp)) {
             stamps[header.index_of(lease.slot())].store(0, Ordering::Release);
         }
     }
@@ -291,7 +291,7 @@ impl Slots {
     /// Whether a walk may be looking at the object in a slot.
     #[inline]
     pub(crate) fn is_pinned(&self, lease: &Lease) -> bool {
-        self.pins != 0 && lease.group().0.is_pinned()
+        self.pins != 0 && keeps(Rule::PinCheck) && lease.group().0.is_pinned()
     }
 
     /// Leaves a slot to the walks and holds that may look at its object. Its lease is theirs now.
@@ -303,7 +303,10 @@ impl Slots {
 
     /// Flushes, then pins the first group with a live object: behind the pinned one, or from the start.
     pub(crate) fn pin_next(&mut self, after: Option<&Pin>) -> Option<Pin> {
-        let spot = self.live_next(after.map(Pin::spot))?;
+        if after.is_none() || keeps(Rule::Flush) {
+            self.flush();
+        }
+        let spot = self.next_spot(after.map(Pin::spot), Header::live_mask)?;
         Some(self.pin(spot))
     }
 
@@ -570,7 +573,7 @@ impl Slots {
     /// From now on chunks go back with their last handle, and there is no magazine.
     pub(crate) fn close(&mut self) {
         self.flush();
-        self.closed = true;
+        self.closed = keeps(Rule::Closed);
         if !self.counted {
             self.count_used();
         }

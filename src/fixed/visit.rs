@@ -16,7 +16,7 @@ use super::retire::{destroy, retire};
 use super::shard::{SlotShard, SlotShards, lock_shard_of};
 use super::store::Store;
 use crate::access::{Access, Keyed, ThroughPool};
-use crate::sync::Lock;
+use crate::sync::{Lock, Rule, keeps};
 
 /// Runs `f` on each live object, until it breaks.
 #[inline]
@@ -114,7 +114,7 @@ pub(crate) fn visit<T, A: Access, B>(
     while rest != 0 {
         let index = rest.trailing_zeros();
         rest &= rest - 1;
-        if bits.dropped() & 1 << index == 0 {
+        if bits.dropped() & 1 << index == 0 || !keeps(Rule::Mark) {
             // SAFETY: as above.
             f(unsafe { Slot::object(first, index as usize) })?;
         }

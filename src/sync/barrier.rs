@@ -1,12 +1,11 @@
-#![expect(
-    unsafe_code,
-    reason = "a system call that the standard library does not have"
-)]
 //! An asymmetric memory barrier: one side costs next to nothing, the other makes every thread of the process pass a barrier.
 //!
-//! On Linux the heavy side is `membarrier(2)`; elsewhere, and where the kernel refuses it, both sides are plain fences.
+//! On Linux the heavy side is `membarrier(2)`; elsewhere, and where the kernel refuses it, both sides are plain fences; so they are for a model checker.
 
-use std::sync::atomic::{AtomicU8, Ordering, compiler_fence, fence};
+use std::sync::atomic::{AtomicU8, Ordering, compiler_fence};
+
+use super::Rule;
+use super::platform::{fence, keeps};
 
 const UNDECIDED: u8 = 0;
 const PLAIN: u8 = 1;
@@ -31,7 +30,7 @@ pub(crate) fn decide() {
 pub(crate) fn light() {
     if KIND.load(Ordering::Relaxed) == ASYMMETRIC {
         compiler_fence(Ordering::SeqCst);
-    } else {
+    } else if keeps(Rule::Barrier) {
         fence(Ordering::SeqCst);
     }
 }
@@ -45,7 +44,11 @@ pub(crate) fn heavy() {
     }
 }
 
-#[cfg(all(target_os = "linux", not(miri)))]
+#[cfg(all(target_os = "linux", not(miri), not(loom)))]
+#[expect(
+    unsafe_code,
+    reason = "a system call that the standard library does not have"
+)]
 mod system {
     /// Announces that this process will use the barrier; whether it may.
     pub(super) fn register() -> bool {
@@ -65,7 +68,7 @@ mod system {
     }
 }
 
-#[cfg(not(all(target_os = "linux", not(miri))))]
+#[cfg(not(all(target_os = "linux", not(miri), not(loom))))]
 mod system {
     pub(super) fn register() -> bool {
         false

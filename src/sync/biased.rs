@@ -25,16 +25,10 @@
 //!
 //! Unlocking is one release store to `inside`, or the mutex's unlock: in both cases the last access to the lock's memory.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-
-use parking_lot::RawMutex;
-use parking_lot::lock_api::RawMutex as _;
-
-use super::{RawLock, barrier, number};
-
-/// How often in a row the owner must have had the mutex before it takes the bias up again: at first, and at most. Doubled each
-/// time it is revoked, so that a shard that is really shared settles on the mutex.
-const PATIENCE: (u32, u32) = (64, 1 << 14);
+use super::platform::{
+    AtomicBool, AtomicU32, AtomicUsize, Ordering, PATIENCE, RawMutex, keeps, pause,
+};
+use super::{RawLock, Rule, barrier, number::NOBODY, platform};
 
 /// No thread has this number.
 const UNOWNED: usize = 0;
@@ -73,7 +67,7 @@ impl RawLock for BiasedMutex {
             owner: AtomicUsize::new(UNOWNED),
             inside: AtomicBool::new(false),
             revoked: AtomicBool::new(false),
-            mutex: RawMutex::INIT,
+            mutex: RawMutex::new(),
             calm: AtomicU32::new(0),
             patience: AtomicU32::new(PATIENCE.0),
         }
@@ -81,11 +75,11 @@ impl RawLock for BiasedMutex {
 
     #[inline]
     fn lock(&self) -> Taken {
-        let me = number::number();
+        let me = platform::number();
         if self.owner.load(Ordering::Relaxed) == me {
             self.inside.store(true, Ordering::Relaxed);
             barrier::light();
-            if !self.revoked.load(Ordering::Relaxed) {
+            if !self.revoked.load(Ordering::Relaxed) || !keeps(Rule::OwnerLooks) {
                 return Taken::Biased;
             }
             self.inside.store(false, Ordering::Release);
@@ -108,7 +102,7 @@ impl BiasedMutex {
     fn lock_mutex(&self, me: usize) -> Taken {
         self.mutex.lock();
         match self.owner.load(Ordering::Relaxed) {
-            UNOWNED if me != number::NOBODY => {
+            UNOWNED if me != NOBODY => {
                 barrier::decide();
                 self.owner.store(me, Ordering::Relaxed);
             }
@@ -140,7 +134,9 @@ impl BiasedMutex {
             .store((patience * 2).min(PATIENCE.1), Ordering::Relaxed);
         self.revoked.store(true, Ordering::Relaxed);
         barrier::heavy();
-        self.wait_for_owner();
+        if keeps(Rule::RevokerWaits) {
+            self.wait_for_owner();
+        }
     }
 
     /// Waits until the owner is not inside. It leaves after a dozen instructions, unless it was put to sleep there; then this
@@ -148,11 +144,7 @@ impl BiasedMutex {
     fn wait_for_owner(&self) {
         let mut turns = 0_u32;
         while self.inside.load(Ordering::Acquire) {
-            match turns {
-                0..50 => std::hint::spin_loop(),
-                50..100 => std::thread::yield_now(),
-                _ => std::thread::sleep(std::time::Duration::from_micros(50)),
-            }
+            pause(turns);
             turns = turns.saturating_add(1);
         }
     }

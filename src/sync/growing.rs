@@ -2,7 +2,9 @@
 
 use std::cell::Cell;
 
-thread_local!(static DEPTH: Cell<u32> = const { Cell::new(0) });
+use super::platform::local;
+
+local!(static DEPTH: Cell<u32> = Cell::new(0));
 
 /// The calling thread is inside a growth step until this is dropped.
 ///
@@ -13,18 +15,18 @@ pub(crate) struct Growing(());
 
 impl Growing {
     pub(crate) fn begin() -> Self {
-        DEPTH.set(DEPTH.get() + 1);
+        DEPTH.with(|depth| depth.set(depth.get() + 1));
         Self(())
     }
 
     /// Whether the calling thread is inside a growth step of any pool.
     pub(crate) fn is_here() -> bool {
-        DEPTH.get() > 0
+        DEPTH.with(Cell::get) > 0
     }
 }
 
 impl Drop for Growing {
     fn drop(&mut self) {
-        DEPTH.set(DEPTH.get() - 1);
+        DEPTH.with(|depth| depth.set(depth.get() - 1));
     }
 }

@@ -15,10 +15,10 @@
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::asan;
 use crate::chunk::Region;
+use crate::sync::{AtomicU64, Ordering};
 
 /// Bytes in a unit, in which sizes are counted and to which payloads are aligned.
 pub(crate) const UNIT: usize = 16;

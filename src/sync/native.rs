@@ -1,0 +1,84 @@
+#![expect(unsafe_code, reason = "gives back a mutex it has")]
+//! What everything stands on, taken from the standard library and parking_lot. Its twin takes the same from a model checker.
+
+use std::time::Duration;
+
+use parking_lot::lock_api::RawMutex as _;
+
+use super::biased::BiasedMutex;
+use super::{MOST_SHARDS, Rule};
+
+pub(crate) use std::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicPtr as StaticPtr, AtomicU32, AtomicU64, AtomicU64 as StaticU64,
+    AtomicUsize, Ordering, fence,
+};
+pub(crate) use std::thread::yield_now;
+
+pub(super) use super::own_number::number;
+
+/// How often in a row the owner of a biased lock must have had the mutex before it takes the bias up again: at first, and at
+/// most. Doubled each time it is revoked, so that a shard that is really shared settles on the mutex.
+pub(super) const PATIENCE: (u32, u32) = (64, 1 << 14);
+
+/// The lock behind [`Locked`](super::Locked).
+pub(super) type LockedRaw = BiasedMutex;
+
+/// Whether a rule is kept. Always: only models break one, to see that it is needed.
+#[inline(always)]
+pub(crate) const fn keeps(_: Rule) -> bool {
+    true
+}
+
+/// How many shards a pool has.
+pub(super) fn shard_count() -> usize {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    match COUNT.load(Ordering::Relaxed) {
+        0 => {
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            let count = cores.next_power_of_two().min(MOST_SHARDS);
+            COUNT.store(count, Ordering::Relaxed);
+            count
+        }
+        count => count,
+    }
+}
+
+/// Waits a little, and the longer the more `turns` that took already.
+pub(super) fn pause(turns: u32) {
+    match turns {
+        0..50 => std::hint::spin_loop(),
+        50..100 => yield_now(),
+        _ => std::thread::sleep(Duration::from_micros(50)),
+    }
+}
+
+/// A thread-local of constant value, without a destructor.
+macro_rules! local {
+    (static $name:ident: $type:ty = $value:expr) => {
+        std::thread_local!(static $name: $type = const { $value });
+    };
+}
+pub(super) use local;
+
+/// A mutex that guards nothing by itself.
+pub(super) struct RawMutex(parking_lot::RawMutex);
+
+impl RawMutex {
+    pub(super) fn new() -> Self {
+        Self(parking_lot::RawMutex::INIT)
+    }
+
+    #[inline]
+    pub(super) fn lock(&self) {
+        self.0.lock();
+    }
+
+    /// # Safety
+    ///
+    /// The calling thread has the lock.
+    #[inline]
+    pub(super) unsafe fn unlock(&self) {
+        // SAFETY: passed on.
+        unsafe { self.0.unlock() }
+    }
+}
