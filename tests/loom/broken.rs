@@ -1,0 +1,35 @@
+//! Each breaks one rule: the model must fail, or the rule is not tested. `.ci/loom` runs them one by one.
+
+use mem_pool::model::{Rule, break_rule};
+
+use crate::{ends, growth, holds, locks, walks};
+
+macro_rules! broken {
+    ($($name:ident: $rule:ident in $model:path;)*) => { $(
+        #[test]
+        #[ignore = "must fail"]
+        fn $name() {
+            break_rule(Rule::$rule);
+            $model();
+        }
+    )* };
+}
+
+broken! {
+    pin_before_the_closure: Pin in walks::visit_and_drop;
+    check_the_pin_on_drop: PinCheck in walks::visit_and_drop;
+    look_at_the_mark: Mark in walks::dropped_objects_are_not_shown;
+    last_leaver_destroys: LastLeaver in walks::two_visits_and_drop;
+    flush_before_each_mask: Flush in walks::visit_of_two_groups_and_drop;
+    hide_before_destroying: Hide in walks::visit_and_drop;
+    closed_flag: Closed in ends::pool_drop_and_handle_drop;
+    look_at_the_holds: HoldCheck in holds::hold_and_drop;
+    look_at_the_holds_under_the_lock: OneRound in holds::hold_and_drop;
+    look_at_the_pins_under_the_lock: OneRound in walks::visit_and_drop;
+    take_the_lock_before_looking: Pass in holds::key_and_drop_and_reuse;
+    clear_the_stamp: Stamp in holds::key_and_drop_and_reuse;
+    all_locks_at_the_limit: AllLocks in growth::free_slot_that_moves;
+    owner_looks: OwnerLooks in locks::owner_and_revoker;
+    revoker_waits: RevokerWaits in locks::owner_and_revoker;
+    barrier: Barrier in locks::owner_and_revoker;
+}
