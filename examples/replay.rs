@@ -18,6 +18,11 @@ use clap::Parser;
 use mem_pool::{HeapMap, PoolBytes, PoolError, VariadicPool};
 use textplots::{Chart, Plot, Shape};
 
+#[path = "replay/trace.rs"]
+mod trace;
+
+use trace::{Event, parse};
+
 #[derive(Parser)]
 #[command(about = "Replays a heap trace through a VariadicPool and through the system allocator")]
 struct Args {
@@ -53,39 +58,6 @@ impl Args {
             builder.try_build()
         }
     }
-}
-
-#[derive(Clone, Copy)]
-enum Event {
-    Alloc(usize),
-    Resize(usize, usize),
-    Free(usize),
-}
-
-/// One line. `lens` has the length of every block so far, `None` once it is freed.
-fn parse(line: &str, lens: &mut Vec<Option<usize>>) -> Result<Event, String> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let number = |word: &str| {
-        word.parse::<usize>()
-            .map_err(|error| format!("`{word}` is no number: {error}"))
-    };
-    let event = match words[..] {
-        ["a", len] => Event::Alloc(number(len)?),
-        ["r", id, len] => Event::Resize(number(id)?, number(len)?),
-        ["f", id] => Event::Free(number(id)?),
-        _ => return Err(format!("`{line}` is none of `a SIZE`, `r ID SIZE`, `f ID`")),
-    };
-    let mut set = |id: usize, len| {
-        let live = lens.get_mut(id).filter(|len| len.is_some());
-        live.map(|place| *place = len)
-            .ok_or_else(|| format!("there is no live block {id}"))
-    };
-    match event {
-        Event::Resize(id, len) => set(id, Some(len))?,
-        Event::Free(id) => set(id, None)?,
-        Event::Alloc(len) => lens.push(Some(len)),
-    }
-    Ok(event)
 }
 
 fn read(path: &Path) -> Result<Vec<Event>, String> {
