@@ -27,6 +27,8 @@ use std::ptr::{self, NonNull};
 
 mod barrier;
 mod biased;
+#[cfg(not(loom))]
+mod cores;
 mod growing;
 #[cfg(loom)]
 pub(crate) mod modelled;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::lock_api::RawMutex as _;
 
 use super::biased::BiasedMutex;
-use super::{MOST_SHARDS, Rule};
+use super::{MOST_SHARDS, Rule, cores};
 
 pub(crate) use std::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicPtr as StaticPtr, AtomicU32, AtomicU64, AtomicU64 as StaticU64,
@@ -34,8 +34,7 @@ pub(super) fn shard_count() -> usize {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     match COUNT.load(Ordering::Relaxed) {
         0 => {
-            let cores = std::thread::available_parallelism().map_or(1, usize::from);
-            let count = cores.next_power_of_two().min(MOST_SHARDS);
+            let count = cores::count().next_power_of_two().min(MOST_SHARDS);
             COUNT.store(count, Ordering::Relaxed);
             count
         }

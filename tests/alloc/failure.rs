@@ -257,3 +257,25 @@ fn alloc_without_memory_ends_the_process_as_box_does() {
         "{said}"
     );
 }
+
+#[test]
+#[ignore = "wants a process that never had a pool; run by the test below"]
+fn the_first_pools_have_no_memory() {
+    Session::new().run(|| {
+        refuse_nth(1, true);
+        assert_out_of_memory(&Locked::new().try_alloc(1).unwrap_err().into());
+        let bytes = mem_pool::VariadicPool::default().try_alloc(1);
+        assert_out_of_memory(&bytes.err().unwrap());
+    });
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "starts a process")]
+fn a_process_whose_first_pools_have_no_memory_goes_on() {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "failure::the_first_pools_have_no_memory"])
+        .args(["--ignored", "--nocapture"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
