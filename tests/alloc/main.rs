@@ -1,8 +1,10 @@
 //! What pools ask of the global allocator. A binary of its own, for it swaps the allocator.
 
+mod bytes;
 mod callback;
 mod checking;
 mod failure;
+mod held;
 mod late_growth;
 mod layouts;
 
