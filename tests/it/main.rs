@@ -9,6 +9,7 @@ mod drops;
 mod entities;
 mod fixed;
 mod model;
+mod nth_panic;
 mod panics;
 mod reentrancy;
 mod support;
