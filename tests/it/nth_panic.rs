@@ -78,7 +78,7 @@ impl Wires {
 }
 
 /// Runs a scenario on a new pool for every k. Returns how many calls there were.
-fn for_every_k<A: Mode, L: Lock>(scenario: fn(&mut FixedPool<Wired, A, L>, &Wires)) -> usize {
+fn for_every_k<A: Mode, L: Lock>(scenario: Scenario<A, L>) -> usize {
     let _watchdog = watchdog();
     for pool_first in [false, true] {
         for k in 1.. {
@@ -225,6 +225,9 @@ fn cloning<L: Lock>(pool: &mut FixedPool<Wired, Unique, L>, wires: &Wires) {
     drop(PoolBox::into_inner(handle.clone()));
 }
 
+type Scenario<A, L> = fn(&mut FixedPool<Wired, A, L>, &Wires);
+type Run<A, L> = fn(Scenario<A, L>) -> usize;
+
 #[rstest]
 #[case::constructing_shared(for_every_k::<Shared, Locked>, constructing, 20)]
 #[case::constructing_shared_local(for_every_k::<Shared, Unlocked>, constructing, 20)]
@@ -234,8 +237,8 @@ fn cloning<L: Lock>(pool: &mut FixedPool<Wired, Unique, L>, wires: &Wires) {
 #[case::holding_shared(for_every_k::<Shared, Locked>, holding, 40)]
 #[case::holding_shared_local(for_every_k::<Shared, Unlocked>, holding, 40)]
 fn shared_pools_survive<L: Lock>(
-    #[case] run: fn(fn(&mut FixedPool<Wired, Shared, L>, &Wires)) -> usize,
-    #[case] scenario: fn(&mut FixedPool<Wired, Shared, L>, &Wires),
+    #[case] run: Run<Shared, L>,
+    #[case] scenario: Scenario<Shared, L>,
     #[case] least: usize,
 ) {
     assert!(run(scenario) >= least);
@@ -248,8 +251,8 @@ fn shared_pools_survive<L: Lock>(
 #[case::cloning(for_every_k::<Unique, Locked>, cloning, 8)]
 #[case::cloning_local(for_every_k::<Unique, Unlocked>, cloning, 8)]
 fn unique_pools_survive<L: Lock>(
-    #[case] run: fn(fn(&mut FixedPool<Wired, Unique, L>, &Wires)) -> usize,
-    #[case] scenario: fn(&mut FixedPool<Wired, Unique, L>, &Wires),
+    #[case] run: Run<Unique, L>,
+    #[case] scenario: Scenario<Unique, L>,
     #[case] least: usize,
 ) {
     assert!(run(scenario) >= least);
@@ -264,8 +267,8 @@ fn unique_pools_survive<L: Lock>(
 #[case::owning(for_every_k::<Keyed, Locked>, owning, 50)]
 #[case::owning_local(for_every_k::<Keyed, Unlocked>, owning, 50)]
 fn keyed_pools_survive<L: Lock>(
-    #[case] run: fn(fn(&mut FixedPool<Wired, Keyed, L>, &Wires)) -> usize,
-    #[case] scenario: fn(&mut FixedPool<Wired, Keyed, L>, &Wires),
+    #[case] run: Run<Keyed, L>,
+    #[case] scenario: Scenario<Keyed, L>,
     #[case] least: usize,
 ) {
     assert!(run(scenario) >= least);
