@@ -13,6 +13,7 @@ mod key_traits;
 mod keys;
 mod leaked_holds;
 mod model;
+mod spawning;
 mod unsized_ends;
 mod unsized_traits;
 
