@@ -1,12 +1,13 @@
 //! The end of the last hold: it carries out what was put off, all of it, whatever the destructors do.
 
 use std::cell::{Cell, RefCell};
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use mem_pool::generic::FixedPool;
 use mem_pool::{Lock, PoolBox};
 
-use super::{Bomb, counts};
+use super::{Bomb, counts, fill};
 use crate::support::{Ledger, OnDrop, Walked, in_walked_modes, panic_message, pool};
 
 in_walked_modes!(
@@ -14,6 +15,7 @@ in_walked_modes!(
     memory_goes_back_even_if_one_panics,
     a_panic_passes_through_holds_that_are_not_the_last,
     a_closure_that_panics_ends_its_hold,
+    a_walk_that_ends_early_leaves_the_dead_to_the_hold,
     destructors_use_the_pool,
     destructors_hold_the_pool,
     a_destructor_that_keeps_a_hold_keeps_what_is_dropped_then,
@@ -86,6 +88,33 @@ fn a_closure_that_panics_ends_its_hold<A: Walked, L: Lock>() {
     assert_eq!(counts(&pool), (0, 0));
 }
 
+fn a_walk_that_ends_early_leaves_the_dead_to_the_hold<A: Walked, L: Lock>() {
+    for panics in [false, true] {
+        let ledger = Ledger::default();
+        let pool = pool::<_, A, L>();
+        let handles = Cell::new(Some(fill(&pool, &ledger, 10)));
+        let hold = pool.hold();
+        let objects: Vec<_> = hold.iter().collect();
+        let walk = || {
+            pool.try_for_each(|_| {
+                drop(handles.take());
+                assert!(!panics, "early");
+                ControlFlow::Break(())
+            })
+        };
+        if panics {
+            assert_eq!(panic_message(walk), "early");
+        } else {
+            assert!(walk().is_break());
+        }
+        assert_eq!((ledger.dropped(), counts(&pool)), (0, (0, 10)));
+        objects.iter().for_each(|object| object.check());
+        drop(hold);
+        ledger.assert_settled();
+        assert_eq!(counts(&pool), (0, 0));
+    }
+}
+
 type Shelf<A, L> = Rc<FixedPool<OnDrop, A, L>>;
 
 fn destructors_use_the_pool<A: Walked, L: Lock>() {
@@ -141,34 +170,39 @@ fn destructors_hold_the_pool<A: Walked, L: Lock>() {
 }
 
 fn a_destructor_that_keeps_a_hold_keeps_what_is_dropped_then<A: Walked, L: Lock>() {
-    let pool: &'static FixedPool<OnDrop, A, L> = Box::leak(Box::default());
+    let pool = A::builder::<OnDrop, L>().growth(500).build(); // one chunk, in order
+    let pool: &'static FixedPool<OnDrop, A, L> = Box::leak(Box::new(pool));
     let kept = Rc::new(Cell::new(None));
-    let runs = Rc::new(Cell::new(0));
-    let mut handles = Vec::new();
-    for n in 0..500 {
-        let (kept, runs) = (kept.clone(), runs.clone());
-        handles.push(pool.alloc(OnDrop::new(move || {
-            runs.set(runs.get() + 1);
-            if n == 0 {
-                kept.set(Some(pool.hold()));
-            }
-        })));
-    }
-    let late = pool.alloc(OnDrop::new({
-        let runs = runs.clone();
-        move || runs.set(runs.get() + 1000)
+    let runs = Rc::new(Cell::new((0, false)));
+    let late = Rc::new(Cell::new(None));
+    let first = pool.alloc(OnDrop::new({
+        let (kept, late) = (kept.clone(), late.clone());
+        move || {
+            kept.set(Some(pool.hold()));
+            drop(late.take()); // while what was put off is being carried out
+        }
     }));
+    let others: Vec<_> = (0..400)
+        .map(|_| {
+            let runs = runs.clone();
+            pool.alloc(OnDrop::new(move || {
+                runs.set((runs.get().0 + 1, runs.get().1))
+            }))
+        })
+        .collect();
+    late.set(Some(pool.alloc(OnDrop::new({
+        let runs = runs.clone();
+        move || runs.set((runs.get().0, true))
+    }))));
     let hold = pool.hold();
-    drop(handles);
+    drop((first, others));
     drop(hold);
     assert!(
-        runs.get() >= 1,
-        "the first was destroyed, and holds the pool"
+        !runs.get().1,
+        "a hold that was there when it was dropped still lives"
     );
-    drop(late);
-    assert!(runs.get() < 1000, "it is held");
     drop(kept.take());
-    assert_eq!((runs.get(), counts(pool)), (1500, (0, 0)));
+    assert_eq!((runs.get(), counts(pool)), ((400, true), (0, 0)));
     pool.shrink_to_fit();
 }
 
