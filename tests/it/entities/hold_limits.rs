@@ -214,6 +214,7 @@ fn a_chunk_emptied_by_a_reservation_goes_back_with_the_hold<A: Walked, L: Lock>(
     let pool = A::builder::<[u8; 100], L>().keep_empty(0).build();
     let hold = pool.hold();
     drop(pool.vacant());
+    assert!(pool.stats().reserved_bytes > 0, "the pool is held");
     drop(hold);
     assert_eq!(pool.stats().reserved_bytes, 0);
 }

@@ -13,6 +13,7 @@ use crate::support::{Ledger, Mode, Tracked, Walked, count, pool, watchdog};
 shared_and_keyed!(
     the_last_hold_destroys_on_its_thread,
     one_hold_serves_many_threads,
+    no_key_is_made_for_an_object_that_is_being_dropped,
 );
 
 struct Where(Arc<Mutex<Vec<ThreadId>>>);
@@ -102,6 +103,35 @@ where
     assert_eq!(ledger.dropped(), 0);
     drop(hold);
     assert_eq!(ledger.dropped(), 250);
+}
+
+/// Drops run after the iterator, which makes keys: of an object that is dropped by then it must make none.
+fn no_key_is_made_for_an_object_that_is_being_dropped<A: Walked>()
+where
+    FixedPool<usize, A, Locked>: Sync,
+    PoolBox<usize, A, Locked>: Send,
+{
+    for _ in 0..count(100) {
+        let pool = A::builder::<usize, Locked>().growth(1000).build();
+        let handles: Vec<_> = (0..1000).map(|n| pool.alloc(n)).collect();
+        let hold = pool.hold();
+        let start = Barrier::new(2);
+        let keys: Vec<_> = thread::scope(|scope| {
+            let dropping = scope.spawn(|| {
+                start.wait();
+                drop(handles);
+            });
+            start.wait();
+            let keys = hold.iter_keys().map(|(key, _)| key).collect();
+            dropping.join().unwrap();
+            keys
+        });
+        let dead = |key: &WeakKey<usize>| pool.hold().get(*key).is_none();
+        assert!(hold.iter_keys().next().is_none() && keys.iter().all(dead));
+        drop(hold);
+        let _others: Vec<_> = (0..1000).map(|n| pool.alloc(n)).collect();
+        assert!(keys.iter().all(dead), "a former object's key answers");
+    }
 }
 
 #[test]

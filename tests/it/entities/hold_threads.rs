@@ -17,6 +17,7 @@ shared_and_keyed!(
     nothing_is_destroyed_while_any_thread_holds,
     a_limited_pool_gets_all_its_slots_back,
     a_drop_that_was_heard_of_is_a_dead_key,
+    what_a_racing_look_up_gives_stays,
 );
 
 const ALIVE: u64 = 0xa11_fe5_u64;
@@ -286,5 +287,42 @@ where
             pool.for_each(|n| assert!(!gone.contains(n)));
         }
     });
+    assert_eq!((pool.len(), pool.stats().deferred), (0, 0));
+}
+
+/// A drop and a look-up under a hold that was just opened meet: either the key is dead, or the object stays.
+fn what_a_racing_look_up_gives_stays<A: Walked>()
+where
+    for<'a> FixedPool<Stamped<'a>, A, Locked>: Sync,
+    for<'a> PoolBox<Stamped<'a>, A, Locked>: Send,
+{
+    let destroyed = AtomicUsize::new(0);
+    let pool: FixedPool<Stamped<'_>, A, Locked> = A::builder().growth(1).build();
+    let objects = count(50_000);
+    let handles: Vec<_> = (0..objects)
+        .map(|_| pool.alloc(Stamped::new(&destroyed)))
+        .collect();
+    let keys: Vec<_> = handles.iter().map(PoolBox::downgrade).collect();
+    let turn = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for (n, handle) in (1..).zip(handles) {
+                while turn.load(Ordering::Acquire) < n {
+                    thread::yield_now();
+                }
+                drop(handle);
+            }
+        });
+        for (n, key) in (1..).zip(keys) {
+            turn.store(n, Ordering::Release);
+            let hold = pool.hold();
+            if let Some(object) = hold.get(key) {
+                for _ in 0..20 {
+                    object.check(object.serial);
+                }
+            }
+        }
+    });
+    assert_eq!(destroyed.load(Ordering::Relaxed), objects);
     assert_eq!((pool.len(), pool.stats().deferred), (0, 0));
 }
