@@ -18,6 +18,7 @@ in_walked_modes!(
 );
 in_both_locks!(
     the_next_exclusive_use_carries_out,
+    reaching_an_object_exclusively_carries_out_too,
     forgotten_mutable_holds_put_off_too,
     an_unfinished_iterator_is_nothing,
     an_ended_hold_after_an_exclusive_use_counts_right,
@@ -117,6 +118,37 @@ fn the_next_exclusive_use_carries_out<L: Lock>() {
         for mutable in [false, true] {
             carries_out(name, exclusive, mutable);
         }
+    }
+}
+
+type WithHandle<L> = fn(&mut World<L>, PoolBox<Tracked, Keyed, L>);
+
+/// What `hold` says of forgotten holds goes for every unique borrow, these short ones included.
+fn reaching_an_object_exclusively_carries_out_too<L: Lock>() {
+    let uses: [(&str, WithHandle<L>); 5] = [
+        ("get_mut", |pool, handle| {
+            pool.get_mut(&handle).unwrap().check()
+        }),
+        ("at_mut", |pool, handle| pool.at_mut(&handle).check()),
+        ("get_disjoint_mut", |pool, handle| {
+            assert!(pool.get_disjoint_mut([&handle]).is_some());
+        }),
+        ("take", |pool, handle| drop(pool.take(handle).ok())),
+        ("remove", |pool, handle| {
+            let key = pool.adopt(handle);
+            drop(pool.remove(key));
+        }),
+    ];
+    for (name, exclusive) in uses {
+        let ledger = Ledger::default();
+        let mut pool = pool::<_, Keyed, L>();
+        let mut handles = fill(&pool, &ledger, 300);
+        mem::forget(pool.hold());
+        handles.truncate(200);
+        exclusive(&mut pool, handles.pop().unwrap());
+        assert_eq!(counts(&pool), (199, 0), "{name}");
+        drop(handles);
+        ledger.assert_settled();
     }
 }
 
