@@ -387,6 +387,7 @@ impl<T, L: Lock> FixedPool<T, Keyed, L> {
     /// The handle's object; `None` for another pool's handle. O(1).
     #[inline]
     pub fn get_mut<'a>(&'a mut self, handle: &'a PoolBox<T, Keyed, L>) -> Option<&'a mut T> {
+        forget_leaked_holds(&mut self.store);
         reach::get_mut(&mut self.store, handle)
     }
 
@@ -428,6 +429,7 @@ impl<T, L: Lock> FixedPool<T, Keyed, L> {
         &'a mut self,
         handles: [&'a PoolBox<T, Keyed, L>; N],
     ) -> Option<[&'a mut T; N]> {
+        forget_leaked_holds(&mut self.store);
         reach::get_disjoint_mut(&mut self.store, handles)
     }
 
@@ -437,6 +439,7 @@ impl<T, L: Lock> FixedPool<T, Keyed, L> {
     ///
     /// The handle, if it is another pool's.
     pub fn take(&mut self, handle: PoolBox<T, Keyed, L>) -> Result<T, PoolBox<T, Keyed, L>> {
+        forget_leaked_holds(&mut self.store);
         reach::take(&mut self.store, handle)
     }
 
@@ -482,6 +485,7 @@ impl<T, L: Lock> FixedPool<T, Keyed, L> {
 
     /// Moves an adopted object out; `None` if the key's object is gone, another pool's, or has an owning handle. O(1).
     pub fn remove(&mut self, key: WeakKey<T>) -> Option<T> {
+        forget_leaked_holds(&mut self.store);
         reach::remove(&mut self.store, key)
     }
 

@@ -151,6 +151,9 @@
 //! pushes it. No bitmap is touched: they are made exact when a walk looks at them, by flushing the magazine. (The magazine is
 //! after Bonwick and Adams, "Magazines and Vmem", 2001; bitmaps instead of free lists are what lets a pool be walked.)
 //!
+//! A shard's lock is biased towards the thread that locked it first: that thread says that it is inside and looks whether the bias
+//! was revoked, without an atomic read-modify-write. Others take a mutex, revoke the bias and wait for it to leave.
+//!
 //! A walk pins a group under the lock, gives the lock back, runs the closure on the group's live objects, and takes the lock again
 //! to leave it and pin the next. A drop in a pinned group is marked, and carried out by the last walk that may have seen the
 //! object. Two pin counters that change roles keep walks that come later from putting it off for ever.

@@ -94,13 +94,23 @@ impl<T, A: Access, L: Lock> Drop for Held<'_, T, A, L> {
     }
 }
 
-/// Destroys what forgotten holds left behind: with the only reference to the pool, no hold can be in use.
+/// Does what forgotten holds have put off: with the only reference to the pool, no hold can be in use.
+#[inline]
 pub(crate) fn forget_leaked_holds<T, A: Access, L: Lock>(store: &mut Store<T, A, L>) {
-    if let Some(shards) = store.shards() {
-        if shards.common().forget_holds() {
-            carry_out(store);
-        }
+    if store
+        .shards()
+        .is_some_and(|shards| shards.common().is_held())
+    {
+        forget(store);
     }
+}
+
+#[cold]
+fn forget<T, A: Access, L: Lock>(store: &mut Store<T, A, L>) {
+    if let Some(shards) = store.shards() {
+        shards.common().forget_holds();
+    }
+    carry_out(store);
 }
 
 /// Does what holds that are gone have put off: destroys, and gives back.
@@ -206,6 +216,7 @@ impl<T, A: ThroughPool, L: Lock> Index<WeakKey<T>> for Hold<'_, T, A, L> {
     type Output = T;
 
     #[inline]
+    #[track_caller]
     fn index(&self, key: WeakKey<T>) -> &T {
         self.get(key).expect(DEAD)
     }
@@ -218,6 +229,7 @@ impl<T, A: ThroughPool, L: Lock> Index<&PoolBox<T, A, L>> for Hold<'_, T, A, L> 
     type Output = T;
 
     #[inline]
+    #[track_caller]
     fn index(&self, handle: &PoolBox<T, A, L>) -> &T {
         // SAFETY: valid: the handle is alive, and when it is dropped the hold keeps its object. Aliasing: as in `get`.
         unsafe { self.held.of_handle(handle).as_ref() }
@@ -374,6 +386,7 @@ impl<T, L: Lock> Index<WeakKey<T>> for HoldMut<'_, T, L> {
     type Output = T;
 
     #[inline]
+    #[track_caller]
     fn index(&self, key: WeakKey<T>) -> &T {
         self.get(key).expect(DEAD)
     }
@@ -384,6 +397,7 @@ impl<T, L: Lock> Index<WeakKey<T>> for HoldMut<'_, T, L> {
 /// If no live object of the pool answers to the key.
 impl<T, L: Lock> IndexMut<WeakKey<T>> for HoldMut<'_, T, L> {
     #[inline]
+    #[track_caller]
     fn index_mut(&mut self, key: WeakKey<T>) -> &mut T {
         self.get_mut(key).expect(DEAD)
     }
@@ -396,6 +410,7 @@ impl<T, L: Lock> Index<&PoolBox<T, Keyed, L>> for HoldMut<'_, T, L> {
     type Output = T;
 
     #[inline]
+    #[track_caller]
     fn index(&self, handle: &PoolBox<T, Keyed, L>) -> &T {
         // SAFETY: valid: the handle is alive, and when it is dropped the hold keeps its object. Aliasing: as in `get`.
         unsafe { self.held.of_handle(handle).as_ref() }
@@ -407,6 +422,7 @@ impl<T, L: Lock> Index<&PoolBox<T, Keyed, L>> for HoldMut<'_, T, L> {
 /// If the handle is another pool's.
 impl<T, L: Lock> IndexMut<&PoolBox<T, Keyed, L>> for HoldMut<'_, T, L> {
     #[inline]
+    #[track_caller]
     fn index_mut(&mut self, handle: &PoolBox<T, Keyed, L>) -> &mut T {
         // SAFETY: valid: the handle is alive, and when it is dropped the hold keeps its object. Aliasing: as in `get_mut`.
         unsafe { self.held.of_handle(handle).as_mut() }

@@ -139,7 +139,8 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
     }
 
     /// A key of the object: it does not keep the object alive, and answers for no other. O(1); the first key in a chunk makes
-    /// room for all its slots' stamps.
+    /// room for all its slots' stamps. When memory is out for that, calls
+    /// [`handle_alloc_error`](std::alloc::handle_alloc_error).
     ///
     /// ```
     /// use std::collections::HashMap;

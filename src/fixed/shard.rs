@@ -105,9 +105,9 @@ impl Common {
         self.holds.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// Forgets holds that were leaked; whether there were any. The caller has the only reference to the pool.
-    pub(crate) fn forget_holds(&self) -> bool {
-        self.holds.swap(0, Ordering::AcqRel) != 0
+    /// Forgets holds that were leaked. The caller has the only reference to the pool.
+    pub(crate) fn forget_holds(&self) {
+        self.holds.swap(0, Ordering::AcqRel);
     }
 
     /// Adds up to `wanted` slots to the capacity; returns how many the limit allows.

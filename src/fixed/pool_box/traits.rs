@@ -29,7 +29,7 @@ impl<T: ?Sized + fmt::Display, A: ThroughHandle, L: Lock> fmt::Display for PoolB
 
 impl<T: ?Sized, A: Access, L: Lock> fmt::Pointer for PoolBox<T, A, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Pointer::fmt(&Self::as_ptr(self), f)
+        fmt::Pointer::fmt(&Self::as_ptr(self).cast::<()>(), f)
     }
 }
 
@@ -153,7 +153,7 @@ impl<F: ?Sized + Future + Unpin, L: Lock> Future for PoolBox<F, Unique, L> {
 impl<T: ?Sized, L: Lock> fmt::Debug for PoolBox<T, Keyed, L> {
     /// Prints the address: a key does not reach its object.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PoolBox({:p})", Self::as_ptr(self))
+        write!(f, "PoolBox({:p})", Self::as_ptr(self).cast::<()>())
     }
 }
 
