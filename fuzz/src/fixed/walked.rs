@@ -432,10 +432,7 @@ impl Walked for Keyed {
                 }
             }
             3 | 4 => world.hold_alone(pool, input),
-            _ => {
-                world.reach(pool, input);
-                return false;
-            }
+            _ => return world.reach(pool, input),
         }
         true
     }
@@ -479,8 +476,8 @@ impl<L: Lock> World<Keyed, L> {
             .retain(|id| self.ledger.state(*id) == State::Live);
     }
 
-    /// Objects by handle and by key.
-    fn reach(&mut self, pool: &mut FixedPool<Object, Keyed, L>, input: &mut Input<'_>) {
+    /// Objects by handle and by key. Whether the pool was borrowed uniquely at all.
+    fn reach(&mut self, pool: &mut FixedPool<Object, Keyed, L>, input: &mut Input<'_>) -> bool {
         let (choice, index) = (input.below(5), input.below(256));
         let (id, key) = self.keys[index % self.keys.len()];
         match choice {
@@ -513,12 +510,14 @@ impl<L: Lock> World<Keyed, L> {
                 assert_eq!(pool.get_disjoint_mut(handles).is_some(), first != second);
             }
             _ => {
-                if let Some((id, handle)) = self.handles.get(index) {
-                    pool.at_mut(handle).touch();
-                    assert_eq!(pool.get(handle).map(|object| object.id), Some(*id));
-                }
+                let Some((id, handle)) = self.handles.get(index) else {
+                    return false;
+                };
+                pool.at_mut(handle).touch();
+                assert_eq!(pool.get(handle).map(|object| object.id), Some(*id));
             }
         }
+        true
     }
 
     /// An update that spawns, drops and follows keys.
