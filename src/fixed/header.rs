@@ -159,6 +159,7 @@ impl Header {
     }
 
     /// Slots that have been opened.
+    #[inline]
     pub(crate) fn opened(&self) -> usize {
         self.opened.get() as usize
     }
@@ -222,6 +223,7 @@ impl Header {
     }
 
     /// The opened slots of a group.
+    #[inline]
     fn opened_mask(&self, group: usize) -> u64 {
         match self.opened().saturating_sub(group * GROUP) {
             0 => 0,
@@ -231,6 +233,7 @@ impl Header {
     }
 
     /// The live slots of a group; exact while none of them is in the magazine.
+    #[inline]
     pub(crate) fn live_mask(&self, group: usize) -> u64 {
         let bits = &self.groups()[group];
         self.opened_mask(group) & !bits.free.get() & !bits.hidden.get() & !bits.dropped()
@@ -403,12 +406,20 @@ impl Group {
         self.dropped.load(Ordering::Relaxed)
     }
 
+    /// Whether one slot is among [`dropped`](Self::dropped). Cold: a walk asks only where there are some, and its loop is
+    /// laid out for groups without.
+    #[cold]
+    pub(crate) fn is_dropped(&self, index: usize) -> bool {
+        self.dropped() & 1 << index != 0
+    }
+
     /// Whether a walk is inside.
     pub(crate) fn is_pinned(&self) -> bool {
         self.pins[0].get() | self.pins[1].get() != 0
     }
 
     /// A walk comes in. Returns the role it counts under, to be given to [`unpin`](Self::unpin).
+    #[inline]
     pub(crate) fn pin(&self) -> u8 {
         let role = self.current.get();
         let count = &self.pins[usize::from(role)];
@@ -422,6 +433,7 @@ impl Group {
     }
 
     /// A walk leaves.
+    #[inline]
     pub(crate) fn unpin(&self, role: u8) {
         let count = &self.pins[usize::from(role)];
         count.set(count.get() - u32::from(keeps(Rule::Pin)));

@@ -2,15 +2,11 @@
 //! Holds: while one lives no object of the pool is destroyed, so references last as long as the hold, not just a closure.
 
 use std::fmt;
-use std::iter::FusedIterator;
 use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
 use std::ptr::NonNull;
 
-use super::header::{self, Header};
-use super::key::{WeakKey, install_stamps};
-use super::layout::{GROUP, Slot};
-use super::lease::Spot;
+use super::key::WeakKey;
 use super::pool_box::PoolBox;
 use super::reach;
 use super::retire::sweep_deferred;
@@ -20,6 +16,11 @@ use crate::access::{Access, Keyed, Shared, ThroughPool};
 use crate::error::{PoolError, Rejected};
 use crate::generic::FixedPool; // only to name what callers can name in bounds
 use crate::sync::{AtomicU64, Lock, Locked, Ordering, Rule, keeps};
+
+mod iter;
+
+use iter::Spots;
+pub use iter::{Iter, IterKeys, IterMut};
 
 const DEAD: &str = "no live object of the held pool answers to this key";
 
@@ -505,190 +506,5 @@ impl<T, L: Lock> Spawner<'_, T, L> {
 impl<T, L: Lock> fmt::Debug for Spawner<'_, T, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Spawner").finish_non_exhaustive()
-    }
-}
-
-/// The live objects of a held pool, group by group: each group once.
-struct Spots<'h, T, A: Access, L: Lock> {
-    held: &'h Held<'h, T, A, L>,
-    /// The shard that is being gone through.
-    index: usize,
-    /// The group that is being gone through, as it was found.
-    spot: Option<Spot>,
-    /// What is left of it.
-    group: Option<Group<'h, T, A>>,
-}
-
-/// The objects of a group that are still to be given.
-struct Group<'h, T, A: Access> {
-    first: NonNull<Slot<T, A>>,
-    bits: &'h header::Group,
-    rest: u64,
-}
-
-impl<'h, T, A: Access, L: Lock> Spots<'h, T, A, L> {
-    fn new(held: &'h Held<'h, T, A, L>) -> Self {
-        Self {
-            held,
-            index: 0,
-            spot: None,
-            group: None,
-        }
-    }
-
-    /// The next object whose drop has not begun.
-    #[inline]
-    fn next(&mut self) -> Option<NonNull<T>> {
-        loop {
-            if let Some(group) = &mut self.group {
-                while group.rest != 0 {
-                    let bit = group.rest.trailing_zeros();
-                    group.rest &= group.rest - 1;
-                    if group.bits.dropped() & 1 << bit == 0 {
-                        // SAFETY: partition: it is a slot of the group, which lies in the chunk.
-                        return Some(unsafe { Slot::object(group.first, bit as usize) });
-                    }
-                }
-            }
-            self.advance()?;
-        }
-    }
-
-    /// Goes on to the next group with a live object.
-    #[inline(never)]
-    fn advance(&mut self) -> Option<()> {
-        while self.index < self.held.shards.count() {
-            if let Some(shard) = self.held.shards.get(self.index) {
-                self.spot = shard.lock().live_next(self.spot);
-            }
-            if let Some(spot) = self.spot {
-                // SAFETY: held-is-intact: the spot was found under the lock, with live objects.
-                let header: &'h Header = unsafe { spot.header() };
-                let first = header.slot(spot.group * GROUP).cast();
-                self.group = Some(Group {
-                    first,
-                    bits: &header.groups()[spot.group],
-                    rest: spot.mask,
-                });
-                return Some(());
-            }
-            self.index += 1;
-        }
-        self.group = None;
-        None
-    }
-}
-
-/// The live objects of a pool: from [`Hold::iter`].
-pub struct Iter<'h, T, A: Access = Shared, L: Lock = Locked> {
-    spots: Spots<'h, T, A, L>,
-}
-
-// SAFETY: gives `&T`, as `&pool` does.
-unsafe impl<T, A: Access, L: Lock> Send for Iter<'_, T, A, L> where FixedPool<T, A, L>: Sync {}
-// SAFETY: as above.
-unsafe impl<T, A: Access, L: Lock> Sync for Iter<'_, T, A, L> where FixedPool<T, A, L>: Sync {}
-
-impl<'h, T, A: Access, L: Lock> Iterator for Iter<'h, T, A, L> {
-    type Item = &'h T;
-
-    #[inline]
-    fn next(&mut self) -> Option<&'h T> {
-        // SAFETY: valid: held-is-intact, for `'h`. Aliasing: made by a shared borrow of a hold; `A` gives `&T` at most.
-        self.spots.next().map(|object| unsafe { object.as_ref() })
-    }
-}
-
-impl<T, A: Access, L: Lock> FusedIterator for Iter<'_, T, A, L> {}
-
-impl<T, A: Access, L: Lock> fmt::Debug for Iter<'_, T, A, L> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Iter").finish_non_exhaustive()
-    }
-}
-
-/// The live objects of a pool with their keys: from [`Hold::iter_keys`].
-pub struct IterKeys<'h, T, A: Access = Shared, L: Lock = Locked> {
-    spots: Spots<'h, T, A, L>,
-}
-
-// SAFETY: gives `&T`, as `&pool` does.
-unsafe impl<T, A: Access, L: Lock> Send for IterKeys<'_, T, A, L> where FixedPool<T, A, L>: Sync {}
-// SAFETY: as above.
-unsafe impl<T, A: Access, L: Lock> Sync for IterKeys<'_, T, A, L> where FixedPool<T, A, L>: Sync {}
-
-impl<T, A: Access, L: Lock> IterKeys<'_, T, A, L> {
-    /// The key of an object just found; `None` if its drop has begun since.
-    fn key_of(&self, object: NonNull<T>) -> Option<WeakKey<T>> {
-        let spot = self.spots.spot.expect("an object was found in it");
-        let shard = self.spots.held.shards.get(self.spots.index)?;
-        // SAFETY: held-is-intact: the spot was found with live objects.
-        let header = unsafe { spot.header() };
-        if header.stamps().is_none() {
-            install_stamps(shard, header);
-        }
-        let index = header.index_of(object.cast());
-        // A drop would clear the stamp before we gave it: so, under its lock.
-        let slots = shard.lock();
-        let (group, bit) = header.group_of(index);
-        let key = (group.dropped() & bit == 0).then(|| WeakKey::of_stamped(shard, header, index));
-        drop(slots);
-        key
-    }
-}
-
-impl<'h, T, A: Access, L: Lock> Iterator for IterKeys<'h, T, A, L> {
-    type Item = (WeakKey<T>, &'h T);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let object = self.spots.next()?;
-            if let Some(key) = self.key_of(object) {
-                // SAFETY: as in `Iter::next`.
-                return Some((key, unsafe { object.as_ref() }));
-            }
-        }
-    }
-}
-
-impl<T, A: Access, L: Lock> FusedIterator for IterKeys<'_, T, A, L> {}
-
-impl<T, A: Access, L: Lock> fmt::Debug for IterKeys<'_, T, A, L> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IterKeys").finish_non_exhaustive()
-    }
-}
-
-/// The live objects of a keyed pool, to be changed: from [`HoldMut::iter_mut`].
-pub struct IterMut<'h, T, L: Lock = Locked> {
-    spots: Spots<'h, T, Keyed, L>,
-    /// Invariant in `T`, like what it gives.
-    unique: PhantomData<&'h mut T>,
-}
-
-// SAFETY: gives each `&mut T` once, as `&mut pool` does.
-unsafe impl<T, L: Lock> Send for IterMut<'_, T, L> where FixedPool<T, Keyed, L>: Send {}
-// SAFETY: through `&IterMut` nothing can be reached.
-unsafe impl<T, L: Lock> Sync for IterMut<'_, T, L> where FixedPool<T, Keyed, L>: Sync {}
-
-impl<'h, T, L: Lock> Iterator for IterMut<'h, T, L> {
-    type Item = &'h mut T;
-
-    #[inline]
-    fn next(&mut self) -> Option<&'h mut T> {
-        // SAFETY: valid: held-is-intact, for `'h`. Aliasing: the hold is borrowed uniquely for `'h` and its objects are
-        // reached only through this iterator, which takes each group once, so gives each object once: what dies in a slot
-        // under a hold keeps it until the hold ends.
-        self.spots
-            .next()
-            .map(|mut object| unsafe { object.as_mut() })
-    }
-}
-
-impl<T, L: Lock> FusedIterator for IterMut<'_, T, L> {}
-
-impl<T, L: Lock> fmt::Debug for IterMut<'_, T, L> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IterMut").finish_non_exhaustive()
     }
 }

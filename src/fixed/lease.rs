@@ -82,11 +82,19 @@ pub(crate) struct Spot {
 }
 
 impl Spot {
+    /// Goes on to slots of the next group of the chunk.
+    #[inline]
+    pub(crate) fn go_on(&mut self, mask: u64) {
+        self.group += 1;
+        self.mask = mask;
+    }
+
     /// The header of the chunk.
     ///
     /// # Safety
     ///
     /// The chunk is attached for `'a`.
+    #[inline]
     pub(crate) unsafe fn header<'a>(self) -> &'a Header {
         // SAFETY: the caller keeps it alive. Aliasing: whatever changes in it is a cell.
         unsafe { self.header.as_ref() }
@@ -110,12 +118,21 @@ impl Pin {
         Self { spot, role }
     }
 
+    /// Goes on to the next group of the chunk. The caller has unpinned this one, and pinned that one in this role.
+    #[inline]
+    pub(crate) fn go_on(&mut self, mask: u64, role: u8) {
+        self.spot.go_on(mask);
+        self.role = role;
+    }
+
     /// What [`Group::unpin`] wants to know.
+    #[inline]
     pub(crate) fn role(&self) -> u8 {
         self.role
     }
 
     /// The group, and the objects that were live when it was pinned.
+    #[inline]
     pub(crate) fn spot(&self) -> Spot {
         self.spot
     }
