@@ -160,7 +160,8 @@
 //!
 //! The byte pool's shards guard an arena of blocks with boundary tags (Knuth, TAOCP 1, 2.5): each block knows its own size and
 //! that of the block before it, so that neighbours merge in O(1); free ones lie in bins by size, large ones in a trie within the
-//! blocks themselves (after Lea's `dlmalloc`), so that the best fit is found without a search over all of them.
+//! blocks themselves (after Lea's `dlmalloc`), so that the best fit is found without a search over all of them. What was released
+//! last waits for the next operation, which may ask for just its size; whatever else happens first merges it.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]

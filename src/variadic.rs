@@ -305,7 +305,7 @@ fn draw<L: Lock>(shard: &Shard<L>, map: &mut HeapMap) {
     loop {
         let (chunks, runs) = shard.lock().map_size();
         map.reserve(chunks + chunks / 8, runs + runs / 8);
-        let arena = shard.lock();
+        let mut arena = shard.lock();
         let (chunks, runs) = arena.map_size();
         if map.has_room(chunks, runs) {
             return arena.draw(map);

@@ -10,6 +10,10 @@
 //!            the smallest       gap │ leased │ rest               free  back  free         one free block
 //! ```
 //!
+//! The block released last waits for the next operation: if that asks for one of its size, it gets this one, and nothing needs
+//! to be merged and cut again. Any other operation, and every look, first does what the release left undone, so nobody can
+//! tell that it did not happen at once.
+//!
 //! An arena takes `&mut self`: it knows no lock, no limit and no handle. It calls no allocator either: a region comes in
 //! through [`adopt`](Arena::adopt), and goes out as the result of a release, for the caller to free.
 
@@ -39,6 +43,8 @@ pub(crate) struct Policy {
 /// - *listed-iff-free*: the bins list exactly the free blocks;
 /// - *one-lease*: a block is used exactly if there is one lease of it; `live` counts them;
 /// - *one-idle*: `idle` is the block of the one chunk that is wholly free; a closed arena has none;
+/// - *late-is-last*: nothing has happened in the arena since `late` was released; merging it makes no chunk wholly free but the
+///   first. It counts as used for its neighbours, but not as live, and the rules above hold once it is merged;
 /// - *own-shard*: a live block's tag names the shard of its arena.
 #[derive(Debug)]
 pub(crate) struct Arena {
@@ -48,6 +54,8 @@ pub(crate) struct Arena {
     chunks: Option<Chunk>,
     /// The only block of the one chunk that is wholly free.
     idle: Option<Block>,
+    /// The block released last, if it was not merged yet.
+    late: Option<Block>,
     live: usize,
     /// The shard's place in its pool.
     shard: usize,
@@ -62,6 +70,7 @@ impl Arena {
             policy,
             chunks: None,
             idle: None,
+            late: None,
             live: 0,
             shard: 0,
             closed: false,
@@ -71,13 +80,21 @@ impl Arena {
     /// Leases a block that the bins offer.
     #[inline]
     pub(crate) fn alloc(&mut self, request: Request) -> Option<Lease> {
+        if let Some(late) = self.late {
+            if late.size() == request.units && late.gap(request.log2_align) == 0 {
+                self.late = None;
+                // SAFETY: late-is-last: its lease was given back, and it is not listed.
+                return Some(unsafe { self.lease(late, request) });
+            }
+            self.catch_up();
+        }
         let units = request.search_units();
         let found = if self.policy.first_fit {
             self.bins.first(units)
         } else {
             self.bins.best(units)
         };
-        let block = found?.block();
+        let block = found?;
         // SAFETY: listed-iff-free: the bins just offered it.
         unsafe { self.bins.remove(block) };
         // SAFETY: it is free, no longer listed, and as large as the bins were asked for.
@@ -108,6 +125,10 @@ impl Arena {
             region.size() >= request.chunk_size(),
             "the region was made for the request"
         );
+        debug_assert!(
+            self.late.is_none(),
+            "late-is-last: a refused request came before"
+        );
         let chunk = Chunk::new(region);
         self.shard = shard;
         chunk.set_next(self.chunks);
@@ -119,16 +140,46 @@ impl Arena {
         unsafe { self.carve(chunk.first(), request) }
     }
 
-    /// Takes a block back and merges it with its free neighbours. Gives the region that is no longer needed, if any.
+    /// Takes a block back, to be merged with its free neighbours. Gives the region that is no longer needed, if any.
     ///
     /// # Safety
     ///
     /// The block was leased by this arena.
     #[inline]
     pub(crate) unsafe fn release(&mut self, lease: Lease) -> Option<Region> {
-        let mut block = lease.block();
+        self.catch_up();
+        let block = lease.block();
         self.live -= 1;
-        // SAFETY: the lease ends here.
+        if self.closed || self.idle.is_some() && block.may_be_whole_chunk() {
+            // SAFETY: the lease ends here.
+            return unsafe { self.merge(block) };
+        }
+        block.forbid();
+        self.late = Some(block);
+        None
+    }
+
+    /// Does what the last release left undone.
+    #[inline]
+    fn catch_up(&mut self) {
+        if let Some(late) = self.late.take() {
+            // SAFETY: late-is-last: its lease was given back.
+            let region = unsafe { self.merge(late) };
+            debug_assert!(
+                region.is_none(),
+                "late-is-last: no chunk becomes one too many"
+            );
+        }
+    }
+
+    /// Merges a block with its free neighbours and lists it. Gives the region that is no longer needed, if any.
+    ///
+    /// # Safety
+    ///
+    /// The block was leased by this arena, and the lease given back.
+    #[inline]
+    unsafe fn merge(&mut self, mut block: Block) -> Option<Region> {
+        // SAFETY: nobody has a lease of it any more.
         unsafe { block.set_free() };
         // SAFETY: nobody has a lease of it any more, and it is not listed yet.
         unsafe { self.take_next(block) };
@@ -154,6 +205,7 @@ impl Arena {
     ///
     /// The block was leased by this arena.
     pub(crate) unsafe fn extend(&mut self, lease: &mut Lease, least: u32, wanted: u32) -> bool {
+        self.catch_up();
         let block = lease.block();
         let next = block.next();
         let most = block.size() + if next.is_free() { next.size() } else { 0 };
@@ -171,6 +223,7 @@ impl Arena {
     ///
     /// The block was leased by this arena.
     pub(crate) unsafe fn shrink(&mut self, lease: &mut Lease, units: u32) {
+        self.catch_up();
         if units < lease.block().size() {
             // SAFETY: the lease is of this arena.
             unsafe { self.settle(lease, units) };
@@ -179,6 +232,7 @@ impl Arena {
 
     /// Takes the one wholly free chunk out.
     pub(crate) fn take_idle(&mut self) -> Option<Region> {
+        self.catch_up();
         let idle = self.idle.take()?;
         // SAFETY: listed-iff-free, one-idle: it is free.
         unsafe { self.bins.remove(idle) };
@@ -188,8 +242,9 @@ impl Arena {
 
     /// From now on no wholly free chunk is kept.
     pub(crate) fn close(&mut self) -> Option<Region> {
+        let idle = self.take_idle();
         self.closed = true;
-        self.take_idle()
+        idle
     }
 
     /// How many blocks are leased.
@@ -198,7 +253,8 @@ impl Arena {
     }
 
     /// The sum of the live blocks' `len`. Walks every block.
-    pub(crate) fn live_bytes(&self) -> usize {
+    pub(crate) fn live_bytes(&mut self) -> usize {
+        self.catch_up();
         self.blocks()
             .filter(|block| !block.is_free())
             .map(|block| block.tag().len())
@@ -206,7 +262,8 @@ impl Arena {
     }
 
     /// Whether a live block's visible bytes lie at this address. Walks the blocks of one chunk.
-    pub(crate) fn contains(&self, addr: usize) -> bool {
+    pub(crate) fn contains(&mut self, addr: usize) -> bool {
+        self.catch_up();
         let chunk = self
             .chunks()
             .find(|chunk| (chunk.addr()..chunk.end()).contains(&addr));
@@ -221,7 +278,8 @@ impl Arena {
     }
 
     /// Adds this arena's figures. Walks every block.
-    pub(crate) fn add_to(&self, stats: &mut VariadicStats) {
+    pub(crate) fn add_to(&mut self, stats: &mut VariadicStats) {
+        self.catch_up();
         for chunk in self.chunks() {
             stats.chunks += 1;
             stats.reserved_bytes += chunk.size();
@@ -231,12 +289,13 @@ impl Arena {
     }
 
     /// How many chunks a map of this arena has, and at most how many runs.
-    pub(crate) fn map_size(&self) -> (usize, usize) {
+    pub(crate) fn map_size(&mut self) -> (usize, usize) {
+        self.catch_up();
         let runs = |chunk: Chunk| 2 + 2 * chunk.blocks().count();
         (self.chunks().count(), self.chunks().map(runs).sum())
     }
 
-    /// Draws every block. The map has room for it, so nothing is allocated.
+    /// Draws every block, right after [`map_size`](Self::map_size). The map has room for it, so nothing is allocated.
     pub(crate) fn draw(&self, map: &mut HeapMap) {
         for chunk in self.chunks() {
             map.begin_chunk(chunk.size());
@@ -282,11 +341,22 @@ impl Arena {
             // SAFETY: the block is free and unlisted; both parts are blocks.
             unsafe { self.cut(block, request.units) };
         }
+        // SAFETY: the block is free and unlisted: nobody else has a right to it.
+        unsafe { self.lease(block, request) }
+    }
+
+    /// Leases a block as it is.
+    ///
+    /// # Safety
+    ///
+    /// The block is this arena's, no longer listed, as large as asked for, and nobody has a lease of it.
+    #[inline]
+    unsafe fn lease(&mut self, block: Block, request: Request) -> Lease {
         let tag = Tag::used(request.len, request.log2_align, self.shard);
-        // SAFETY: the block is free and unlisted: this is the only right to it.
+        // SAFETY: the only right to it is the caller's.
         unsafe { block.set_tag(tag) };
         self.live += 1;
-        // SAFETY: one-lease: it was free, and stays until released.
+        // SAFETY: one-lease: there was none, and the block stays until released.
         unsafe { Lease::new(block) }
     }
 
@@ -364,7 +434,23 @@ impl Arena {
     /// # Safety
     ///
     /// The block is the only one of one of this arena's chunks, free and unlisted.
+    #[inline]
     unsafe fn retire(&mut self, block: Block) -> Option<Region> {
+        if self.closed || self.idle.is_some() {
+            // SAFETY: the caller says all of this.
+            return unsafe { self.give_up_one(block) };
+        }
+        // SAFETY: it is free and unlisted.
+        unsafe { self.bins.insert(block) };
+        self.idle = Some(block);
+        None
+    }
+
+    /// # Safety
+    ///
+    /// As for [`retire`](Self::retire).
+    #[cold]
+    unsafe fn give_up_one(&mut self, block: Block) -> Option<Region> {
         if self.closed || self.idle.is_some_and(|idle| idle.size() <= block.size()) {
             // SAFETY: the caller says all of this.
             return Some(unsafe { self.give_up(block) });

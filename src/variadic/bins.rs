@@ -12,6 +12,10 @@
 //!                                       ■         ■─■─■              behind a branch: others of its size
 //! ```
 //!
+//! One large block may stand apart: the one from which blocks are cut, and with which they merge, again and again. It is the
+//! first large one that is listed while there is none, and as good a choice as its size says; only its place is simple (after
+//! the designated victim of Doug Lea's allocator).
+//!
 //! A tree is a trie with a block at every branch: below child 1 of a branch at depth `d` are the sizes whose bit `d`,
 //! counted from behind the leading one, is set. It is as deep as a size has bits. No key is stored: a block is its own.
 
@@ -30,11 +34,12 @@ const TREES: usize = (u32::BITS - LARGE_BIT) as usize;
 /// # Invariants
 ///
 /// - *listed-iff-free*: between an arena's operations a block is in here exactly if it is free.
-/// - *own-list*: a small block is in the list of its size; a large one in the tree of its leading bit, on the path its
+/// - *own-list*: but for the one that stands apart, a small block is in the list of its size; a large one in the tree of its leading bit, on the path its
 ///   further bits name, or behind a branch of its size.
 /// - *map-bit*: a bit of a map is set exactly if the list or tree is not empty.
 #[derive(Debug)]
 pub(crate) struct Bins {
+    apart: Option<Block>,
     small_map: u64,
     large_map: u32,
     lists: [Option<Node>; LISTS],
@@ -44,6 +49,7 @@ pub(crate) struct Bins {
 impl Bins {
     pub(crate) const fn new() -> Self {
         Self {
+            apart: None,
             small_map: 0,
             large_map: 0,
             lists: [None; LISTS],
@@ -52,15 +58,23 @@ impl Bins {
     }
 
     /// The smallest listed block of at least `units`; among those of one size the last listed (of a large size the one in
-    /// the tree is the last choice).
+    /// the tree is the last choice but one, and the one that stands apart the last).
     #[inline]
-    pub(crate) fn best(&self, units: u32) -> Option<Node> {
-        self.first_small(units).or_else(|| self.best_large(units))
+    pub(crate) fn best(&self, units: u32) -> Option<Block> {
+        match self.first_small(units) {
+            Some(node) => Some(node.block()),
+            None if self.large_map == 0 => self.apart(units),
+            None => self.best_large(units),
+        }
     }
 
     /// The first listed block of at least `units` that the bins offer: exact among small sizes, quicker among large ones.
-    pub(crate) fn first(&self, units: u32) -> Option<Node> {
-        self.first_small(units).or_else(|| self.first_large(units))
+    #[inline]
+    pub(crate) fn first(&self, units: u32) -> Option<Block> {
+        match self.first_small(units) {
+            Some(node) => Some(node.block()),
+            None => self.apart(units).or_else(|| self.first_large(units)),
+        }
     }
 
     /// Lists a free block.
@@ -70,11 +84,14 @@ impl Bins {
     /// The caller has the shard's lock; the block is free, not listed, and nobody has a lease of it.
     #[inline]
     pub(crate) unsafe fn insert(&mut self, block: Block) {
-        // SAFETY: the block is the caller's.
-        let node = unsafe { Node::plant(block) };
-        if node.size() < LARGE {
-            self.insert_small(node)
+        if block.size() < LARGE {
+            // SAFETY: the block is the caller's.
+            self.insert_small(unsafe { Node::plant(block) })
+        } else if self.apart.is_none() {
+            self.apart = Some(block);
         } else {
+            // SAFETY: the block is the caller's.
+            let node = unsafe { Node::plant(block) };
             self.insert_large(Branch::plant(node))
         }
     }
@@ -86,20 +103,27 @@ impl Bins {
     /// The block is listed here.
     #[inline]
     pub(crate) unsafe fn remove(&mut self, block: Block) {
-        // SAFETY: the caller says so.
-        let node = unsafe { Node::of(block) };
-        if node.size() < LARGE {
-            self.remove_small(node)
+        if block.size() < LARGE {
+            // SAFETY: the caller says so.
+            self.remove_small(unsafe { Node::of(block) })
+        } else if self.apart == Some(block) {
+            self.apart = None;
         } else {
+            // SAFETY: the caller says so.
+            let node = unsafe { Node::of(block) };
             self.remove_large(Branch::of(node))
         }
     }
 
     /// The listed blocks, without their order: calls `visit` for each until it says `false`.
-    pub(crate) fn for_each(&self, visit: &mut impl FnMut(Node, Slot) -> bool) -> bool {
+    pub(crate) fn for_each(&self, visit: &mut impl FnMut(Block, Slot) -> bool) -> bool {
+        let apart = self.apart.is_none_or(|block| visit(block, Slot::Apart));
+        let mut visit = |node: Node, slot| visit(node.block(), slot);
+        let visit = &mut visit;
         let mut lists = self.lists.iter().enumerate();
         let lists = lists.all(|(size, &list)| visit_list(list, Slot::List(size), visit));
-        lists
+        apart
+            && lists
             && self
                 .trees
                 .iter()
@@ -127,18 +151,27 @@ impl Bins {
         *self.lists.get(map.trailing_zeros() as usize)?
     }
 
-    fn best_large(&self, units: u32) -> Option<Node> {
+    #[inline]
+    fn apart(&self, units: u32) -> Option<Block> {
+        self.apart.filter(|block| block.size() >= units)
+    }
+
+    fn best_large(&self, units: u32) -> Option<Block> {
         let own = if units < LARGE {
             None
         } else {
             self.trees[tree_of(units)]
         };
         let found = own.and_then(|root| ceiling(root, units));
-        let branch = found.or_else(|| self.larger_tree(units).map(smallest))?;
-        Some(last_listed(branch))
+        let found = found.or_else(|| self.larger_tree(units).map(smallest));
+        match (found, self.apart(units)) {
+            (Some(branch), Some(apart)) if apart.size() < branch.size() => Some(apart),
+            (Some(branch), _) => Some(last_listed(branch).block()),
+            (None, apart) => apart,
+        }
     }
 
-    fn first_large(&self, units: u32) -> Option<Node> {
+    fn first_large(&self, units: u32) -> Option<Block> {
         let own = if units < LARGE {
             None
         } else {
@@ -148,7 +181,7 @@ impl Bins {
             .filter(|root| root.size() >= units)
             .or_else(|| self.larger_tree(units));
         let branch = found.or_else(|| own.and_then(|root| ceiling(root, units)))?;
-        Some(last_listed(branch))
+        Some(last_listed(branch).block())
     }
 
     /// The first tree all of whose sizes are larger than `units`.
@@ -243,6 +276,8 @@ impl Bins {
 /// Where a listed block was found: what it says about the block is checked by the arena's `check`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Slot {
+    /// Nowhere: it is the one that stands apart.
+    Apart,
     /// In the list of this size.
     List(usize),
     /// In the tree of this number, with these leading bits behind the first, so many of them.
@@ -253,6 +288,7 @@ impl Slot {
     /// *own-list*: whether a block of this size belongs here.
     pub(crate) fn suits(self, size: u32) -> bool {
         match self {
+            Self::Apart => size >= LARGE,
             Self::List(list) => size as usize == list,
             Self::Tree(tree, bits, depth) => {
                 let in_tree = size >= LARGE && tree_of(size) == tree;

@@ -172,6 +172,13 @@ impl Block {
         self.prev_size() == 0 && self.next().is_sentinel()
     }
 
+    /// Whether this may be all of its chunk once it is merged; a quick answer, that only looks behind it.
+    #[inline]
+    pub(crate) fn may_be_whole_chunk(self) -> bool {
+        let next = self.next();
+        next.is_free() || next.is_sentinel()
+    }
+
     /// The block behind this one, which is not a sentinel.
     #[inline]
     pub(crate) fn next(self) -> Self {
@@ -242,6 +249,12 @@ impl Block {
         self.word().store(tag.0, Ordering::Relaxed);
     }
 
+    /// Tells AddressSanitizer that nobody may touch the payload any more.
+    #[inline]
+    pub(crate) fn forbid(self) {
+        asan::poison(self.payload(), self.capacity());
+    }
+
     /// Makes this a free block. Its owner has ended, or it never had one.
     ///
     /// # Safety
@@ -251,7 +264,7 @@ impl Block {
     pub(crate) unsafe fn set_free(self) {
         // SAFETY: the caller has the sole right.
         unsafe { self.set_tag(Tag::FREE) }
-        asan::poison(self.payload(), self.capacity());
+        self.forbid();
     }
 
     /// Cuts this block behind `units`, and gives the rest, which is free.

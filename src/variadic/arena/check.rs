@@ -6,7 +6,8 @@ use crate::variadic::block::{Block, Chunk, LEAST, UNIT};
 
 impl Arena {
     /// Walks every block and reports the first that breaks a rule.
-    pub(crate) fn check(&self) -> Result<(), Corruption> {
+    pub(crate) fn check(&mut self) -> Result<(), Corruption> {
+        self.catch_up();
         let (mut free, mut live) = (0, 0);
         for (index, chunk) in self.chunks().enumerate() {
             let walk = Walk {
@@ -38,9 +39,9 @@ impl Arena {
     /// *listed-iff-free*, *own-list*: what is listed is free and where it belongs, and there are as many as free blocks.
     fn check_bins(&self, free: usize, whole: Corruption) -> Result<(), Corruption> {
         let (mut listed, mut right) = (0, true);
-        self.bins.for_each(&mut |node, slot| {
+        self.bins.for_each(&mut |block, slot| {
             listed += 1;
-            right &= listed <= free && node.block().is_free() && slot.suits(node.size());
+            right &= listed <= free && block.is_free() && slot.suits(block.size());
             right
         });
         ensure(

@@ -1,6 +1,7 @@
 //! White box: an arena without locks or handles, checked after every step.
 
 use std::collections::BTreeMap;
+use std::ptr::NonNull;
 
 use super::{Arena, Policy};
 use crate::chunk::Region;
@@ -36,6 +37,9 @@ impl Random {
 struct Grown {
     arena: Arena,
     grow_size: usize,
+    /// How many operations there are from one look at the arena to the next: a look merges what was released last.
+    patience: u32,
+    operations: u32,
 }
 
 impl Grown {
@@ -43,6 +47,8 @@ impl Grown {
         Self {
             arena: Arena::new(policy),
             grow_size,
+            patience: 1,
+            operations: 0,
         }
     }
 
@@ -80,13 +86,17 @@ impl Grown {
         self.check();
     }
 
-    fn check(&self) {
+    fn check(&mut self) {
+        self.operations += 1;
+        if self.operations % self.patience != 0 {
+            return;
+        }
         self.arena
             .check()
             .unwrap_or_else(|corruption| panic!("{corruption}"));
     }
 
-    fn stats(&self) -> VariadicStats {
+    fn stats(&mut self) -> VariadicStats {
         let mut stats = VariadicStats::default();
         self.arena.add_to(&mut stats);
         stats
@@ -375,7 +385,9 @@ fn alloc_best(grown: &mut Grown, random: &mut Random) -> Live {
     };
     let (start, end) = new.range();
     assert!(start % align == 0 && end - start >= len);
-    if let (Some(adequate), false) = (adequate, grown.arena.policy.first_fit) {
+    // What was released last need not be merged before another takes just its place.
+    let exact = grown.arena.policy.first_fit || grown.patience > 1;
+    if let (Some(adequate), false) = (adequate, exact) {
         let smallest = adequate.iter().any(|free| free.0 < start && end <= free.1);
         assert!(smallest, "best fit is the smallest that fits");
     }
@@ -413,9 +425,14 @@ fn step(grown: &mut Grown, live: &mut Vec<Live>, random: &mut Random) {
 #[test]
 fn an_arena_agrees_with_a_map_of_live_ranges() {
     let steps = if cfg!(miri) { 200 } else { 4_000 };
-    for (seed, tolerance_percent, first_fit) in
-        [(1, 0, false), (2, 20, false), (3, 100, false), (4, 0, true)]
-    {
+    for (seed, tolerance_percent, first_fit, patience) in [
+        (1, 0, false, 1),
+        (2, 20, false, 1),
+        (3, 100, false, 1),
+        (4, 0, true, 1),
+        (5, 0, false, 7),
+        (6, 50, true, 3),
+    ] {
         let mut grown = Grown::new(
             Policy {
                 tolerance_percent,
@@ -423,14 +440,15 @@ fn an_arena_agrees_with_a_map_of_live_ranges() {
             },
             16 * 1024,
         );
+        grown.patience = patience;
         let (mut live, mut random) = (Vec::new(), Random(seed));
         for _ in 0..steps {
             step(&mut grown, &mut live, &mut random);
             assert_disjoint(&live);
-            assert_eq!(
-                (grown.stats().live_blocks, grown.arena.live()),
-                (live.len(), live.len())
-            );
+            assert_eq!(grown.arena.live(), live.len());
+            if patience == 1 {
+                assert_eq!(grown.stats().live_blocks, live.len());
+            }
         }
         for old in live {
             old.assert_intact(old.lease.capacity());
@@ -438,6 +456,80 @@ fn an_arena_agrees_with_a_map_of_live_ranges() {
         }
         assert_eq!(grown.stats().chunks, 1);
     }
+}
+
+/// An arena that has just released the middle one of three blocks, and what is left.
+fn after_a_release() -> (Grown, [Lease; 2], NonNull<u8>) {
+    let mut grown = Grown::new(BEST, 4096);
+    grown.patience = u32::MAX;
+    let [first, middle, last] = [100; 3].map(|len| grown.alloc(len, 16));
+    let place = middle.payload();
+    grown.release(middle);
+    assert!(grown.arena.late.is_some());
+    (grown, [first, last], place)
+}
+
+#[test]
+fn the_block_released_last_waits_for_one_of_its_size() {
+    let (mut grown, leases, place) = after_a_release();
+    let again = grown.alloc(112, 16);
+    assert_eq!(again.payload(), place);
+    assert!(grown.arena.late.is_none());
+    assert_eq!(grown.free_sizes().len(), 1, "nothing was cut");
+    leases
+        .into_iter()
+        .chain([again])
+        .for_each(|lease| grown.release(lease));
+}
+
+#[test]
+fn whatever_else_happens_merges_it_first() {
+    type Happens = fn(&mut Grown, &mut Vec<Lease>);
+    let all: [(&str, Happens); 13] = [
+        ("smaller", |g, leases| {
+            leases.push(g.alloc(10, 16));
+            assert_eq!(leases[2].capacity(), 16);
+        }),
+        ("larger", |g, leases| leases.push(g.alloc(113, 16))),
+        ("aligned", |g, leases| leases.push(g.alloc(112, 2048))),
+        ("release", |g, leases| g.release(leases.remove(0))),
+        ("growth", |g, leases| {
+            assert!(g.extend(&mut leases[0], 120, 120))
+        }),
+        ("shrinking", |g, leases| g.shrink(&mut leases[0], 10)),
+        ("idle", |g, _| assert!(g.arena.take_idle().is_none())),
+        ("closing", |g, _| assert!(g.arena.close().is_none())),
+        ("stats", |g, _| assert_eq!(g.stats().live_blocks, 2)),
+        ("contains", |g, _| assert!(!g.arena.contains(0))),
+        ("bytes", |g, _| assert_eq!(g.arena.live_bytes(), 200)),
+        ("map", |g, _| assert_eq!(g.arena.map_size(), (1, 10))),
+        ("check", |g, _| g.arena.check().unwrap()),
+    ];
+    for (name, happens) in all {
+        let (mut grown, leases, place) = after_a_release();
+        let mut leases = Vec::from(leases);
+        happens(&mut grown, &mut leases);
+        assert_ne!(grown.arena.late.map(Block::payload), Some(place), "{name}");
+        grown.arena.check().unwrap();
+        leases.into_iter().for_each(|lease| grown.release(lease));
+    }
+}
+
+#[test]
+fn nothing_waits_that_could_be_a_second_chunk() {
+    let mut grown = Grown::new(BEST, 4096);
+    let [first, second] = [4000, 9000].map(|len| grown.alloc(len, 16));
+    grown.release(first);
+    grown.patience = u32::MAX;
+    let request = Request::new(5000, 5000, 16).unwrap();
+    // SAFETY: it is of this arena.
+    let region = unsafe { grown.arena.release(second) };
+    assert_eq!(
+        region.unwrap().size(),
+        Request::new(9000, 9000, 16).unwrap().chunk_size()
+    );
+    assert!(grown.arena.late.is_none());
+    assert!(grown.arena.alloc(request).is_none());
 }
 
 #[test]
