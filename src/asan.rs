@@ -66,7 +66,7 @@ mod shadow {
     }
 
     pub(super) fn unpoison(start: NonNull<u8>, size: usize) {
-        // SAFETY: as above.
+        // SAFETY: it only marks the addresses, as `poison` does.
         unsafe { __asan_unpoison_memory_region(start.as_ptr().cast(), size) }
     }
 }

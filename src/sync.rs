@@ -281,7 +281,8 @@ impl<L: Lock, C: Core> Drop for Guard<'_, L, C> {
     fn drop(&mut self) {
         // SAFETY: a locked shard is alive up to the store that unlocks it.
         let lock = unsafe { &raw const (*self.shard.as_ptr()).lock };
-        // SAFETY: as above; the lock is all cells, so memory freed right after the store is not touched through this.
+        // SAFETY: it points into a live shard, until the unlocking store; the lock is all cells, so memory that is freed right
+        // after that store is not touched through this.
         let lock = unsafe { &*lock };
         // SAFETY: the guard has the lock.
         unsafe { lock.unlock(self.token) }

@@ -115,7 +115,7 @@ impl Directory {
         let table = Box::into_raw(larger.0);
         // SAFETY: it was just a box.
         let entries = unsafe { &raw mut (*table).entries };
-        // SAFETY: as above. Once published, its entries are only read or stored to as atomics, through this pointer.
+        // SAFETY: it is still ours alone. Once published, its entries are only read or stored to as atomics, through this pointer.
         let entries = unsafe { &mut *entries }.as_mut_ptr();
         self.table.store(table, Ordering::Relaxed);
         // The entries before their number: who reads the new number reads the new entries, too.

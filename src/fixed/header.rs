@@ -110,9 +110,9 @@ impl Header {
         // SAFETY: `SlotLayout::region` made room for the header and its groups in every chunk.
         let groups = unsafe { header.add(1) }.cast::<Group>();
         for group in 0..total.div_ceil(GROUP) {
-            // SAFETY: as above.
+            // SAFETY: one of the groups there is room for.
             let place = unsafe { groups.add(group) };
-            // SAFETY: as above; nobody else knows this memory yet.
+            // SAFETY: it is inside the region, aligned as `Header` is, and nobody else knows this memory yet.
             unsafe { place.write(Group::default()) };
         }
         let slot_0 = chunk + slots.slots_offset(total);
@@ -137,7 +137,7 @@ impl Header {
             region_chunks: layout.chunks as u16,
             region_idle: Cell::new(layout.chunks as u16),
         };
-        // SAFETY: as above.
+        // SAFETY: `SlotLayout::region` made room for the header; nobody else knows this memory yet.
         unsafe { header.write(made) };
     }
 

@@ -174,7 +174,7 @@ pub struct Hold<'p, T, A: Access = Shared, L: Lock = Locked> {
 
 // SAFETY: a hold gives `&T` and may run destructors where it is dropped, as `&pool` does.
 unsafe impl<T, A: Access, L: Lock> Send for Hold<'_, T, A, L> where FixedPool<T, A, L>: Sync {}
-// SAFETY: as above.
+// SAFETY: through `&Hold` there is what `&pool` gives; which shards were passed is an atomic.
 unsafe impl<T, A: Access, L: Lock> Sync for Hold<'_, T, A, L> where FixedPool<T, A, L>: Sync {}
 
 impl<'p, T, A: ThroughPool, L: Lock> Hold<'p, T, A, L> {
@@ -461,7 +461,7 @@ pub struct Spawner<'h, T, L: Lock = Locked> {
 
 // SAFETY: a spawner moves objects into the pool and gives no reference to any.
 unsafe impl<T, L: Lock> Send for Spawner<'_, T, L> where FixedPool<T, Keyed, L>: Send {}
-// SAFETY: as above; two threads may spawn at once, as each shard is locked.
+// SAFETY: through `&Spawner` objects are moved in, too, from two threads at once, as each shard is locked.
 unsafe impl<T, L: Lock> Sync for Spawner<'_, T, L> where FixedPool<T, Keyed, L>: Send {}
 
 impl<T, L: Lock> Spawner<'_, T, L> {

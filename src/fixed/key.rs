@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 
 use super::directory::Larger;
 use super::header::Header;
-use super::lease::Lease;
+use super::lease::Leased;
 use super::pool_box::PoolBox;
 use super::shard::{SlotShard, SlotShards};
 use crate::access::ThroughPool;
@@ -67,15 +67,13 @@ impl<T> WeakKey<T> {
     /// # Safety
     ///
     /// The slot is one of a pool with objects `T` and lock `L`. No lock is held.
-    pub(crate) unsafe fn of<L: Lock>(lease: &Lease) -> Self {
+    pub(crate) unsafe fn of<L: Lock>(lease: &Leased) -> Self {
         let header = lease.header();
+        // SAFETY: leased: the region is attached, and its claim keeps the shard. Aliasing: a shard is only ever shared.
+        let shard = unsafe { header.owner().cast::<SlotShard<L>>().as_ref() };
         if header.stamps().is_none() {
-            // SAFETY: one-lease: the region is attached, and keeps the shard.
-            let shard = unsafe { header.owner().cast::<SlotShard<L>>().as_ref() };
             install_stamps(shard, header);
         }
-        // SAFETY: as above.
-        let shard = unsafe { header.owner().cast::<SlotShard<L>>().as_ref() };
         Self::of_stamped(shard, header, header.index_of(lease.slot()))
     }
 

@@ -100,10 +100,10 @@ impl<T, A: Access> Slot<T, A> {
     pub(crate) unsafe fn fill(slot: NonNull<Self>, object: &ManuallyDrop<T>) {
         // SAFETY: the caller's slot.
         let carried = unsafe { &raw mut (*slot.as_ptr()).carried };
-        // SAFETY: as above.
+        // SAFETY: a field of the caller's slot, which is aligned for it.
         unsafe { carried.write(A::Carried::default()) };
         let object = NonNull::from(object).cast::<T>();
-        // SAFETY: as above; the object comes first in the slot. The caller gives it up.
+        // SAFETY: the object comes first in the caller's slot, and is given up by the caller; the two do not overlap.
         unsafe { slot.cast::<T>().copy_from_nonoverlapping(object, 1) };
     }
 }

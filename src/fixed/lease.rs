@@ -1,38 +1,35 @@
 #![expect(unsafe_code, reason = "pointers that stand for rights")]
 //! What the core hands out: rights to slots, as values that cannot be copied.
 
+use std::ops::Deref;
 use std::ptr::NonNull;
 
 use super::header::{Group, Header, header_of};
 use super::layout::GROUP;
 use crate::asan;
 
-/// The sole right to one slot.
+/// A slot of which somebody has the [`Lease`]: where it lies, without any right to it.
 ///
 /// # Invariants
 ///
-/// *one-lease*: a slot has at most one lease, and while it has one its region is attached.
-#[derive(Debug)]
-pub(crate) struct Lease(NonNull<u8>);
+/// *leased*: while this is used the slot has a lease, so its region is attached.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leased(NonNull<u8>);
 
-impl Lease {
-    /// Takes a lease back that was given up with [`into_slot`](Self::into_slot).
+impl Leased {
+    /// For a slot that others have the lease of.
     ///
     /// # Safety
     ///
-    /// The slot's lease was given up, and is taken back once.
+    /// - `slot` points at a slot, with the provenance of its region.
+    /// - The slot has a lease as long as this is used.
     #[inline]
-    pub(crate) unsafe fn from_slot(slot: NonNull<u8>) -> Self {
+    pub(crate) unsafe fn of(slot: NonNull<u8>) -> Self {
         Self(slot)
     }
 
-    /// Gives the lease up to whoever has the pointer, which has the provenance of the region.
-    #[inline]
-    pub(crate) fn into_slot(self) -> NonNull<u8> {
-        self.0
-    }
-
     /// The slot, with the provenance of the region.
+    #[inline]
     pub(crate) fn slot(&self) -> NonNull<u8> {
         self.0
     }
@@ -40,24 +37,8 @@ impl Lease {
     /// The header of the slot's chunk.
     #[inline]
     pub(crate) fn header(&self) -> &Header {
-        // SAFETY: one-lease: the region is attached while this lease lives.
+        // SAFETY: leased: the region is attached, at least as long as `self` is borrowed.
         unsafe { header_of(self.0) }
-    }
-
-    /// Tells AddressSanitizer that the slot may be used.
-    #[inline]
-    pub(crate) fn open(&self) {
-        if cfg!(mem_pool_asan) {
-            asan::unpoison(self.0, self.header().stride());
-        }
-    }
-
-    /// Tells AddressSanitizer that nobody may touch the slot any more.
-    #[inline]
-    pub(crate) fn shut(&self) {
-        if cfg!(mem_pool_asan) {
-            asan::poison(self.0, self.header().stride());
-        }
     }
 
     /// Whether the object is the pool's own. Nobody may be adopting or disowning it meanwhile.
@@ -67,9 +48,62 @@ impl Lease {
     }
 
     /// The group of the slot, and its bit.
+    #[inline]
     pub(crate) fn group(&self) -> (&Group, u64) {
         let header = self.header();
         header.group_of(header.index_of(self.0))
+    }
+}
+
+/// The sole right to one slot.
+///
+/// # Invariants
+///
+/// *one-lease*: a slot has at most one lease, and while it has one its region is attached.
+#[derive(Debug)]
+pub(crate) struct Lease(Leased);
+
+impl Lease {
+    /// Takes a lease back that was given up with [`into_slot`](Self::into_slot).
+    ///
+    /// # Safety
+    ///
+    /// The slot's lease was given up, and is taken back once.
+    #[inline]
+    pub(crate) unsafe fn from_slot(slot: NonNull<u8>) -> Self {
+        Self(Leased(slot))
+    }
+
+    /// Gives the lease up to whoever has the pointer, which has the provenance of the region.
+    #[inline]
+    pub(crate) fn into_slot(self) -> NonNull<u8> {
+        self.slot()
+    }
+
+    /// Tells AddressSanitizer that the slot may be used.
+    #[inline]
+    pub(crate) fn open(&self) {
+        if cfg!(mem_pool_asan) {
+            asan::unpoison(self.slot(), self.header().stride());
+        }
+    }
+
+    /// Tells AddressSanitizer that nobody may touch the slot any more.
+    #[inline]
+    pub(crate) fn shut(&self) {
+        if cfg!(mem_pool_asan) {
+            asan::poison(self.slot(), self.header().stride());
+        }
+    }
+}
+
+/// one-lease is what [`Leased`] asks for.
+impl Deref for Lease {
+    type Target = Leased;
+
+    #[inline]
+    fn deref(&self) -> &Leased {
+        &self.0
     }
 }
 

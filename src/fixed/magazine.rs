@@ -8,6 +8,10 @@ use std::ptr::NonNull;
 pub(crate) const MAGAZINE: usize = 64;
 
 /// A stack of free slots.
+///
+/// # Invariants
+///
+/// *stacked-is-init*: the first `len` entries of `slots` are initialised; `len` is at most [`MAGAZINE`].
 pub(crate) struct Magazine {
     len: usize,
     slots: [MaybeUninit<NonNull<u8>>; MAGAZINE],
@@ -33,7 +37,7 @@ impl Magazine {
     pub(crate) fn pop(&mut self) -> Option<NonNull<u8>> {
         let len = self.len.checked_sub(1)?;
         self.len = len;
-        // SAFETY: the first `len` entries are initialised.
+        // SAFETY: stacked-is-init: the place was below `len`.
         Some(unsafe { self.slots[len].assume_init() })
     }
 
@@ -50,7 +54,7 @@ impl Magazine {
 
     /// The slots, oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = NonNull<u8>> {
-        // SAFETY: the first `len` entries are initialised.
+        // SAFETY: stacked-is-init.
         self.slots[..self.len]
             .iter()
             .map(|entry| unsafe { entry.assume_init() })

@@ -11,7 +11,7 @@ use std::ptr::NonNull;
 
 use super::key::WeakKey;
 use super::layout::Slot;
-use super::lease::Lease;
+use super::lease::{Lease, Leased};
 use super::retire::{Release, retire};
 use super::shard::{Acquired, acquire, lock_shard_of, shard_of};
 use super::store::Store;
@@ -98,11 +98,11 @@ pub struct PoolBox<T: ?Sized, A: Access = Shared, L: Lock = Locked> {
 
 // SAFETY: whoever has a shared handle can get `&T`, as can the pool on another thread: the bounds of `Arc<T>`.
 unsafe impl<T: ?Sized + Send + Sync, L: Lock + Send + Sync> Send for PoolBox<T, Shared, L> {}
-// SAFETY: as above.
+// SAFETY: through `&handle` there is `&T`, nothing more: the bounds of `Arc<T>`.
 unsafe impl<T: ?Sized + Send + Sync, L: Lock + Send + Sync> Sync for PoolBox<T, Shared, L> {}
 // SAFETY: a unique handle is the only way to its object: the bounds of `Box<T>`.
 unsafe impl<T: ?Sized + Send, L: Lock + Send + Sync> Send for PoolBox<T, Unique, L> {}
-// SAFETY: as above.
+// SAFETY: through `&handle` there is `&T` alone: the bounds of `Box<T>`.
 unsafe impl<T: ?Sized + Sync, L: Lock + Send + Sync> Sync for PoolBox<T, Unique, L> {}
 // SAFETY: a keyed handle gives nothing; dropping it elsewhere may destroy the object there.
 unsafe impl<T: ?Sized + Send, L: Lock + Send + Sync> Send for PoolBox<T, Keyed, L> {}
@@ -156,7 +156,7 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
         A: ThroughPool,
     {
         // SAFETY: owns-lease: the pool has objects `T` and lock `L`, and no lock of it is held where user code runs.
-        this.with_lease(|lease| unsafe { WeakKey::of::<L>(lease) })
+        unsafe { WeakKey::of::<L>(&this.leased()) }
     }
 
     /// Moves a value into a slot that was just taken.
@@ -178,7 +178,7 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
             drop(slots);
         } else {
             drop(slots);
-            // SAFETY: as above.
+            // SAFETY: one-lease, typed. Nobody looks for objects of a `Unique` pool in its slots.
             unsafe { Slot::fill(slot, value) };
         }
         Self {
@@ -309,7 +309,7 @@ impl<T: ?Sized, A: Access, L: Lock> PoolBox<T, A, L> {
 
     /// The header's number of the pool.
     pub(crate) fn pool_number(&self) -> u64 {
-        self.with_lease(|lease| lease.header().pool())
+        self.leased().header().pool()
     }
 
     /// The object; how it may be used is the caller's business.
@@ -339,10 +339,10 @@ impl<T: ?Sized, A: Access, L: Lock> PoolBox<T, A, L> {
         }
     }
 
-    /// Lends the lease.
-    fn with_lease<R>(&self, f: impl FnOnce(&Lease) -> R) -> R {
-        // SAFETY: owns-lease: it is ours; it is only lent here, and forgotten without an effect.
-        f(&unsafe { Lease::from_slot(self.object.cast()) })
+    /// Where the object's slot lies.
+    fn leased(&self) -> Leased {
+        // SAFETY: owns-lease: it is ours; callers use this while they borrow the handle.
+        unsafe { Leased::of(self.object.cast()) }
     }
 }
 
@@ -483,15 +483,13 @@ impl<T: ?Sized, L: Lock> DerefMut for PoolBox<T, Unique, L> {
 impl<T: Clone, L: Lock> Clone for PoolBox<T, Unique, L> {
     fn clone(&self) -> Self {
         let object = T::clone(self);
-        self.with_lease(|lease| {
-            // SAFETY: owns-lease: the handle's region keeps the shard alive, and is borrowed.
-            let shard = unsafe { shard_of::<L>(lease).as_ref() };
-            match acquire(shard.shards(), shard.index()) {
-                // SAFETY: the clone is not used again.
-                Ok(acquired) => unsafe { Self::fill(acquired, &ManuallyDrop::new(object)) },
-                Err(error) => refuse(&error),
-            }
-        })
+        // SAFETY: owns-lease: the handle's region keeps the shard alive, and is borrowed.
+        let shard = unsafe { shard_of::<L>(&self.leased()).as_ref() };
+        match acquire(shard.shards(), shard.index()) {
+            // SAFETY: the clone is not used again.
+            Ok(acquired) => unsafe { Self::fill(acquired, &ManuallyDrop::new(object)) },
+            Err(error) => refuse(&error),
+        }
     }
 
     fn clone_from(&mut self, source: &Self) {

@@ -72,6 +72,10 @@ impl NewRegion {
 }
 
 /// Regions that have left their shard, linked through their first chunks. Dropping it frees them; no lock may be held.
+///
+/// # Invariants
+///
+/// *pushed-is-ours*: the listed regions are alive, and nothing else points to them.
 #[must_use = "regions are to be freed after unlocking"]
 pub(crate) struct Detached {
     head: Option<NonNull<Header>>,
@@ -112,23 +116,28 @@ impl Detached {
     pub(crate) fn serials(&self, mut remove: impl FnMut(u32)) {
         let mut next = self.head;
         while let Some(first) = next {
-            for chunk in chunks_of(first) {
-                // SAFETY: pushed regions are alive until this is dropped.
+            // SAFETY: pushed-is-ours: it is alive until this is dropped.
+            for chunk in unsafe { chunks_of(first) } {
+                // SAFETY: pushed-is-ours.
                 let header = unsafe { chunk.as_ref() };
                 if header.stamps().is_some() {
                     remove(header.serial());
                 }
             }
-            // SAFETY: as above.
+            // SAFETY: pushed-is-ours.
             next = unsafe { first.as_ref() }.all.next.get();
         }
     }
 }
 
-/// The chunks of a region, which is alive as long as the iterator is used.
-fn chunks_of(first: NonNull<Header>) -> impl Iterator<Item = NonNull<Header>> {
+/// The chunks of a region.
+///
+/// # Safety
+///
+/// `first` is the first chunk of a region that is alive as long as the iterator is used.
+unsafe fn chunks_of(first: NonNull<Header>) -> impl Iterator<Item = NonNull<Header>> {
     std::iter::successors(Some(first), |chunk| {
-        // SAFETY: the region is alive.
+        // SAFETY: the caller keeps the region alive.
         unsafe { chunk.as_ref() }.neighbour()
     })
 }
@@ -136,13 +145,14 @@ fn chunks_of(first: NonNull<Header>) -> impl Iterator<Item = NonNull<Header>> {
 impl Drop for Detached {
     fn drop(&mut self) {
         while let Some(first) = self.head {
-            for chunk in chunks_of(first) {
-                // SAFETY: `push` was given a region that is alive and ours.
+            // SAFETY: pushed-is-ours: it is freed below.
+            for chunk in unsafe { chunks_of(first) } {
+                // SAFETY: pushed-is-ours.
                 let header = unsafe { chunk.as_ref() };
                 // SAFETY: nothing points to it any more, and no lock is held.
                 unsafe { header.free_stamps() };
             }
-            // SAFETY: as above.
+            // SAFETY: pushed-is-ours.
             let header = unsafe { first.as_ref() };
             self.head = header.all.next.get();
             let layout = Layout::from_size_align(header.region_size(), CHUNK);

@@ -75,7 +75,7 @@ unsafe fn retire_walked<T: ?Sized, L: Lock>(object: NonNull<T>, lease: Lease) {
     }
     if !keeps(Rule::OneRound) {
         drop(slots);
-        // SAFETY: as above.
+        // SAFETY: the pool has lock `L`, and the lease keeps the shard.
         slots = unsafe { lock_shard_of::<L>(&lease) };
     }
     slots.hide(&lease);

@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use super::directory::Directory;
 use super::header::Origin;
 use super::layout::SlotLayout;
-use super::lease::{Idle, Lease};
+use super::lease::{Idle, Lease, Leased};
 use super::region::{Detached, NewRegion};
 use super::slots::Slots;
 use crate::chunk::Region;
@@ -479,7 +479,7 @@ pub(crate) fn reserve<L: Lock>(
 
 /// The shard of a leased slot.
 #[inline]
-pub(crate) fn shard_of<L: Lock>(lease: &Lease) -> NonNull<SlotShard<L>> {
+pub(crate) fn shard_of<L: Lock>(lease: &Leased) -> NonNull<SlotShard<L>> {
     lease.header().owner().cast()
 }
 
@@ -490,7 +490,7 @@ pub(crate) fn shard_of<L: Lock>(lease: &Lease) -> NonNull<SlotShard<L>> {
 /// - The slot's pool has lock `L`.
 /// - The guard is dropped before the slot is given up.
 #[inline]
-pub(crate) unsafe fn lock_shard_of<'a, L: Lock>(lease: &Lease) -> SlotGuard<'a, L> {
+pub(crate) unsafe fn lock_shard_of<'a, L: Lock>(lease: &Leased) -> SlotGuard<'a, L> {
     // SAFETY: one-lease: the slot's region is attached and has a claim, so the shard lives until the slot is released under
     // this very lock. Whoever frees the shard after that has waited for the unlock.
     unsafe { Shard::lock_raw(shard_of::<L>(lease)) }
@@ -502,7 +502,7 @@ pub(crate) unsafe fn lock_shard_of<'a, L: Lock>(lease: &Lease) -> SlotGuard<'a, 
 ///
 /// The slot's pool has lock `L`.
 #[inline]
-pub(crate) unsafe fn count_drop_unlocked<L: Lock>(lease: &Lease) {
+pub(crate) unsafe fn count_drop_unlocked<L: Lock>(lease: &Leased) {
     // SAFETY: as in `lock_shard_of`; only an atomic is touched.
     let open = unsafe { shard_of::<L>(lease).as_ref() }.open();
     L::add(&open.dropped, 1);

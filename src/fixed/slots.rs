@@ -16,7 +16,7 @@ use std::ptr::NonNull;
 
 use super::header::{All, Group, Header, List, WithFree, header_of};
 use super::layout::GROUP;
-use super::lease::{Due, Idle, Lease, Pin, Spot};
+use super::lease::{Due, Idle, Lease, Leased, Pin, Spot};
 use super::magazine::{MAGAZINE, Magazine};
 use super::region::{Detached, NewRegion};
 use crate::sync::{Ordering, Rule, keeps};
@@ -142,7 +142,7 @@ impl Slots {
 
     /// The drop of the object in a slot begins: it is not counted any more, and its weak keys do not answer any more.
     #[inline]
-    pub(crate) fn end(&mut self, lease: &Lease) {
+    pub(crate) fn end(&mut self, lease: &Leased) {
         self.count_dropped();
         let header = lease.header();
         if let Some(stamps) = header.stamps().filter(|_| keeps(Rule::Stamp)) {
@@ -271,13 +271,13 @@ impl Slots {
     }
 
     /// Hides a leased slot from walks: no object is in it yet, or its destructor is about to run.
-    pub(crate) fn hide(&mut self, lease: &Lease) {
+    pub(crate) fn hide(&mut self, lease: &Leased) {
         let (group, bit) = lease.group();
         group.hidden.set(group.hidden.get() | bit);
     }
 
     /// Shows a hidden slot, which holds an object now.
-    pub(crate) fn reveal(&mut self, lease: &Lease) {
+    pub(crate) fn reveal(&mut self, lease: &Leased) {
         let (group, bit) = lease.group();
         group.hidden.set(group.hidden.get() & !bit);
     }
@@ -290,7 +290,7 @@ impl Slots {
 
     /// Whether a walk may be looking at the object in a slot.
     #[inline]
-    pub(crate) fn is_pinned(&self, lease: &Lease) -> bool {
+    pub(crate) fn is_pinned(&self, lease: &Leased) -> bool {
         self.pins != 0 && keeps(Rule::PinCheck) && lease.group().0.is_pinned()
     }
 
@@ -390,10 +390,10 @@ impl Slots {
         let spot = self.next_spot(after.map(Due::spot), adopted)?;
         let due = Due::new(spot);
         for bit in bits_of(spot.mask) {
-            // SAFETY: an adopted object's lease is the pool's, which gives it to `due`; here it is only lent.
-            let lease = unsafe { Lease::from_slot(due.slot(bit)) };
-            self.end(&lease);
-            self.hide(&lease);
+            // SAFETY: an adopted object's lease was the pool's, and is `due`'s now.
+            let leased = unsafe { Leased::of(due.slot(bit)) };
+            self.end(&leased);
+            self.hide(&leased);
         }
         self.group(spot).adopted.set(0);
         Some(due)
@@ -456,14 +456,15 @@ impl Slots {
     ///
     /// # Safety
     ///
-    /// `slot` is a slot of this shard that is not free.
+    /// `slot` is a slot of this shard that has a lease.
     pub(crate) unsafe fn disown(&mut self, slot: NonNull<u8>) -> Option<Lease> {
-        // SAFETY: the caller's slot; where it is not adopted, its lease is somebody else's and only lent here.
-        let lease = unsafe { Lease::from_slot(slot) };
-        let (group, bit) = lease.group();
+        // SAFETY: the caller says that somebody has its lease.
+        let leased = unsafe { Leased::of(slot) };
+        let (group, bit) = leased.group();
         let was = group.adopted.get();
         group.adopted.set(was & !bit);
-        (was & bit != 0).then_some(lease)
+        // SAFETY: an adopted object's lease is the pool's, which gives it up: the bit was set, and is not set any more.
+        (was & bit != 0).then(|| unsafe { Lease::from_slot(slot) })
     }
 
     /// Puts a laid-out region into the shard, in front of the others, its slots unopened.

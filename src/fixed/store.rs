@@ -25,17 +25,17 @@ pub(crate) struct Store<T, A: Access, L: Lock> {
 // SAFETY: a shared pool gives `&T` to whoever has it or a handle, on any thread, and may run a destructor on any of them:
 // what `Arc<T>` does, with the same bounds.
 unsafe impl<T: Send + Sync, L: Lock + Send + Sync> Send for Store<T, Shared, L> {}
-// SAFETY: as above.
+// SAFETY: `&pool` gives no more than the pool does.
 unsafe impl<T: Send + Sync, L: Lock + Send + Sync> Sync for Store<T, Shared, L> {}
 // SAFETY: a unique pool moves objects into and out of slots and gives no reference to any: each crosses threads only as a
 // whole, in its handle.
 unsafe impl<T: Send, L: Lock + Send + Sync> Send for Store<T, Unique, L> {}
-// SAFETY: as above.
+// SAFETY: `&pool` moves objects in, as the pool does, and gives none.
 unsafe impl<T: Send, L: Lock + Send + Sync> Sync for Store<T, Unique, L> {}
 // SAFETY: whoever has the only reference to a keyed pool has the only references to its objects; elsewhere keys are only
 // dropped, which may run the destructor there.
 unsafe impl<T: Send, L: Lock + Send + Sync> Send for Store<T, Keyed, L> {}
-// SAFETY: as above, and `&pool` gives `&T`, on any thread that has it.
+// SAFETY: keys are dropped elsewhere, as before, and `&pool` gives `&T`, on any thread that has it.
 unsafe impl<T: Send + Sync, L: Lock + Send + Sync> Sync for Store<T, Keyed, L> {}
 
 impl<T, A: Access, L: Lock> Store<T, A, L> {

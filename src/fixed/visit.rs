@@ -12,7 +12,7 @@ use std::ptr::NonNull;
 
 use super::header::Group;
 use super::layout::{GROUP, Slot};
-use super::lease::{Lease, Pin};
+use super::lease::{Leased, Pin};
 use super::retire::{destroy, retire};
 use super::shard::{SlotShard, SlotShards, lock_shard_of};
 use super::store::Store;
@@ -52,12 +52,12 @@ pub(crate) fn retain<T, L: Lock>(
 ) {
     let _: ControlFlow<()> = walk(store, |mut object: NonNull<T>| {
         let slot = object.cast();
-        // SAFETY: `walk` gives pinned objects; the lease is the pool's or a handle's and only lent here.
-        let lease = unsafe { Lease::from_slot(slot) };
+        // SAFETY: `walk` gives pinned objects: their lease is the pool's, a handle's, or the walk's own.
+        let leased = unsafe { Leased::of(slot) };
         // SAFETY: as in `try_for_each_mut`.
-        if lease.is_adopted() && !f(unsafe { object.as_mut() }) {
+        if leased.is_adopted() && !f(unsafe { object.as_mut() }) {
             // SAFETY: the pool has lock `L`, and the pin keeps the slot.
-            let mut slots = unsafe { lock_shard_of::<L>(&lease) };
+            let mut slots = unsafe { lock_shard_of::<L>(&leased) };
             // SAFETY: the slot is that shard's, and pinned.
             let disowned = unsafe { slots.disown(slot) };
             drop(slots);

@@ -349,7 +349,7 @@ pub struct BiasedLock(Watched<BiasedMutex>);
 
 // SAFETY: what changes in it is behind atomics and the mutex.
 unsafe impl Send for BiasedLock {}
-// SAFETY: as above.
+// SAFETY: a lock is there to be shared; atomics and the mutex decide who goes in.
 unsafe impl Sync for BiasedLock {}
 
 impl Default for BiasedLock {

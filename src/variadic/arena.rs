@@ -408,7 +408,7 @@ impl Arena {
         // SAFETY: the lease is the sole right.
         unsafe { self.take_next(block) };
         if block.size() - units >= LEAST {
-            // SAFETY: as above; what was free behind it is now part of it.
+            // SAFETY: the lease is the sole right; what was free behind it is now part of it, so a used block follows.
             unsafe { self.cut(block, units) };
         }
     }

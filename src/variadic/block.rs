@@ -416,14 +416,14 @@ impl Chunk {
             prev: 0,
             word: AtomicU64::new(Tag::FREE.0),
         };
-        // SAFETY: as above: the header of the only block.
+        // SAFETY: the region has room for the header of the only block, behind its own.
         unsafe { first.0.write(header) };
         let sentinel = Header {
             size: 0,
             prev: units,
             word: AtomicU64::new(Tag::USED),
         };
-        // SAFETY: as above: what the overhead keeps at the end.
+        // SAFETY: the sentinel's header is the last thing in the region: CHUNK_OVERHEAD keeps room for it.
         unsafe { first.next().0.write(sentinel) };
         asan::poison(first.payload(), first.capacity());
         chunk

@@ -134,7 +134,7 @@ pub struct Iter<'h, T, A: Access = Shared, L: Lock = Locked> {
 
 // SAFETY: gives `&T`, as `&pool` does.
 unsafe impl<T, A: Access, L: Lock> Send for Iter<'_, T, A, L> where FixedPool<T, A, L>: Sync {}
-// SAFETY: as above.
+// SAFETY: through `&Iter` nothing can be reached.
 unsafe impl<T, A: Access, L: Lock> Sync for Iter<'_, T, A, L> where FixedPool<T, A, L>: Sync {}
 
 impl<'h, T, A: Access, L: Lock> Iterator for Iter<'h, T, A, L> {
@@ -169,7 +169,7 @@ pub struct IterKeys<'h, T, A: Access = Shared, L: Lock = Locked> {
 
 // SAFETY: gives `&T`, as `&pool` does.
 unsafe impl<T, A: Access, L: Lock> Send for IterKeys<'_, T, A, L> where FixedPool<T, A, L>: Sync {}
-// SAFETY: as above.
+// SAFETY: through `&IterKeys` nothing can be reached.
 unsafe impl<T, A: Access, L: Lock> Sync for IterKeys<'_, T, A, L> where FixedPool<T, A, L>: Sync {}
 
 impl<T, A: Access, L: Lock> IterKeys<'_, T, A, L> {
