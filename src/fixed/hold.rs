@@ -53,7 +53,12 @@ impl<'p, T, A: Access, L: Lock> Held<'p, T, A, L> {
     #[inline]
     fn find(&self, key: WeakKey<T>) -> Option<NonNull<T>> {
         let index = key.shard_index();
-        if self.passed.load(Ordering::Acquire) & 1 << index == 0 && keeps(Rule::Pass) {
+        let order = if keeps(Rule::PassOrder) {
+            Ordering::Acquire
+        } else {
+            Ordering::Relaxed
+        };
+        if self.passed.load(order) & 1 << index == 0 && keeps(Rule::Pass) {
             self.pass(index)?;
         }
         let shard = self.shards.get(index)?;

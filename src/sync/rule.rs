@@ -24,6 +24,8 @@ pub enum Rule {
     OneRound,
     /// A hold takes a shard's lock before it looks for an object there: drops are over then, or see the hold.
     Pass,
+    /// What a thread saw under the lock it took for a hold is seen by those that rely on it.
+    PassOrder,
     /// An object's stamp is cleared when its drop begins.
     Stamp,
     /// Before the limit is reported, all shards are looked at under all their locks.

@@ -27,6 +27,7 @@ broken! {
     look_at_the_holds_under_the_lock: OneRound in holds::hold_and_drop;
     look_at_the_pins_under_the_lock: OneRound in walks::visit_and_drop;
     take_the_lock_before_looking: Pass in holds::key_and_drop_and_reuse;
+    pass_on_what_was_seen: PassOrder in holds::shared_hold_and_drop;
     clear_the_stamp: Stamp in holds::key_and_drop_and_reuse;
     all_locks_at_the_limit: AllLocks in growth::free_slot_that_moves;
     owner_looks: OwnerLooks in locks::owner_and_revoker;

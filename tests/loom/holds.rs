@@ -1,8 +1,9 @@
 //! Holds and weak keys.
 
+use std::ptr::NonNull;
 use std::sync::Arc;
 
-use mem_pool::generic::FixedPool;
+use mem_pool::generic::{FixedPool, Hold};
 use mem_pool::{Keyed, Locked, PoolBox, Shared, WeakKey};
 
 use crate::support::{Ledger, Thing, join, model, spawn};
@@ -152,6 +153,33 @@ pub fn key_and_drop_and_reuse() {
         drop(hold);
         drop(join(dropper));
         ledger.assert_gone([0, 1]);
+    });
+}
+
+/// Of two threads that share a hold one takes the shard's lock for both: what it saw under it the other must see, too.
+#[test]
+#[expect(unsafe_code, reason = "threads of a model outlive what they borrow")]
+pub fn shared_hold_and_drop() {
+    model("hold on two threads x drop", || {
+        let (ledger, pool) = (Ledger::default(), pool::<Locked>());
+        let handle = pool.alloc(ledger.thing(0));
+        let key = PoolBox::downgrade(&handle);
+        let dropper = spawn(1, move || drop(handle));
+        let hold = pool.hold();
+        let look = move |hold: &Hold<'_, Thing>| {
+            if let Some(thing) = hold.get(key) {
+                assert_eq!(thing.look(), 0);
+            }
+        };
+        let its = NonNull::from(&hold).cast::<Hold<'static, Thing>>();
+        // SAFETY: the thread is joined before the hold ends.
+        let its: &'static Hold<'_, Thing> = unsafe { its.as_ref() };
+        let other = spawn(3, move || look(its));
+        look(&hold);
+        join(other);
+        drop(hold);
+        join(dropper);
+        ledger.assert_gone([0]);
     });
 }
 
