@@ -1,7 +1,9 @@
 //! The race: this library's pools beside other pools and allocators, in one process and in interleaved rounds.
 
+mod bytes;
 mod contenders;
 mod fixed;
+mod process;
 mod race;
 mod report;
 mod table;
@@ -36,10 +38,19 @@ struct Args {
     /// Only workloads whose names contain this: `64 bytes, pair` or `walks, 1 M`; may be given several times
     #[arg(long, value_name = "SUBSTRING")]
     only: Vec<String>,
+    /// A folder with more heap traces than the library's own; may be given several times
+    #[arg(long, value_name = "FOLDER")]
+    traces: Vec<PathBuf>,
     /// Where tables and charts go
     #[arg(long, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/results"))]
     out: PathBuf,
+    /// Answer one question in a process of its own
+    #[arg(long, hide = true, num_args = 1..)]
+    child: Vec<String>,
 }
+
+/// The traces that the library's examples have.
+const TRACES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/data");
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
@@ -47,6 +58,8 @@ enum Part {
     Fixed,
     /// Walks over all objects
     Walks,
+    /// Blocks of bytes, heap traces of real programs
+    Bytes,
     /// Everything
     All,
 }
@@ -96,7 +109,19 @@ impl Args {
         }
     }
 
-    fn run(self) -> io::Result<()> {
+    fn run(mut self) -> io::Result<()> {
+        self.traces.insert(0, TRACES.into());
+        if self.child.is_empty() {
+            return self.race();
+        }
+        process::refuse_huge_pages();
+        match &self.child[..] {
+            [part, name, load] if part == "bytes" => bytes::child(name, load, &self.traces),
+            _ => Err(io::Error::other("not a question")),
+        }
+    }
+
+    fn race(self) -> io::Result<()> {
         let effort = self.effort();
         let name = self.part.to_possible_value().expect("no part is hidden");
         let mut report = Report::new(self.out, name.get_name());
@@ -112,6 +137,10 @@ impl Args {
         if self.part.has(Part::Walks) {
             walks::run(&effort, &selection, |result| report.walks(&result));
             report.extend(walks::run_parallel(&effort, &selection));
+        }
+        if self.part.has(Part::Bytes) {
+            let result = bytes::run(&effort, &selection, &self.traces)?;
+            result.into_iter().for_each(|result| report.bytes(result));
         }
         report.write()
     }

@@ -2,6 +2,8 @@
 //!
 //! What disturbs a machine for a while disturbs all of them, and the median over the rounds forgets it.
 
+use crate::process::trim;
+
 /// The median of each contender's turns.
 pub(crate) fn race<C>(
     rounds: usize,
@@ -13,19 +15,11 @@ pub(crate) fn race<C>(
     for round in 0..rounds {
         for place in 0..count {
             let next = (place + round * count.div_ceil(rounds)) % count;
-            forget_last();
+            trim();
             results[next].push(turn(&mut contenders[next]));
         }
     }
     results.iter_mut().map(|turns| median(turns)).collect()
-}
-
-/// What the last contender left behind in the free lists of the system's allocator, on which most pools stand, does not go to
-/// the next.
-#[expect(unsafe_code, reason = "a call to the system")]
-fn forget_last() {
-    // SAFETY: may be called at any time.
-    unsafe { libc::malloc_trim(0) };
 }
 
 pub(crate) fn median(values: &mut [f64]) -> f64 {

@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::table::Table;
-use crate::{fixed, walks};
+use crate::{bytes, fixed, walks};
 
 pub(crate) struct Report {
     folder: PathBuf,
@@ -30,6 +30,10 @@ impl Report {
     }
 
     pub(crate) fn walks(&mut self, result: &walks::Result) {
+        self.extend(result.tables());
+    }
+
+    pub(crate) fn bytes(&mut self, result: bytes::Result) {
         self.extend(result.tables());
     }
 

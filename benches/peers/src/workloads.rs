@@ -110,17 +110,24 @@ fn churn<T: Object, P: Pool<T>>(effort: &Effort, count: usize) -> f64 {
 }
 
 /// Runs both at once; gives the time from when both are there until both are done.
-pub(crate) fn together(one: impl FnOnce(), other: impl FnOnce() + Send) -> Duration {
+///
+/// Each first sets its scene, on its own thread; what that gives is run, and dropped when the time is taken.
+pub(crate) fn together<A: FnMut(), B: FnMut()>(
+    one: impl FnOnce() -> A,
+    other: impl FnOnce() -> B + Send,
+) -> Duration {
     let barrier = Barrier::new(2);
     thread::scope(|scope| {
         scope.spawn(|| {
+            let mut run = other();
             barrier.wait();
-            other();
+            run();
             barrier.wait();
         });
+        let mut run = one();
         barrier.wait();
         let start = Instant::now();
-        one();
+        run();
         barrier.wait();
         start.elapsed()
     })
@@ -138,7 +145,8 @@ pub(crate) fn timed_together(turn: Duration, run: impl Fn(usize) -> Duration) ->
 pub(crate) fn two_threads<T: Object, P: Pool<T> + Sync>(effort: &Effort) -> f64 {
     let pool = &P::new();
     timed_together(effort.turn, |count| {
-        together(|| pairs(pool, count), || pairs(pool, count))
+        let run = || move || pairs(pool, count);
+        together(run, run)
     })
 }
 
@@ -183,7 +191,7 @@ where
             assert!(empty.push(hand).is_ok(), "there is room for all");
         }
     };
-    together(maker, ender)
+    together(|| maker, || ender)
 }
 
 fn wait_for<R>(mut what: impl FnMut() -> Option<R>) -> R {

@@ -13,10 +13,10 @@ use mimalloc::MiMalloc;
 use tikv_jemallocator::Jemalloc as TikvJemalloc;
 
 use super::{Contender, Object, Pool, Side, shared};
+use crate::process;
 
 /// An allocator that is no more than a name.
 pub(crate) trait Heap: GlobalAlloc + Copy + Send + Sync + 'static {
-    const NAME: &'static str;
     const BOX: &'static str;
     const VEC: &'static str;
     const HEAP: Self;
@@ -58,7 +58,6 @@ macro_rules! heap {
         }
 
         impl Heap for $heap {
-            const NAME: &'static str = $name;
             const BOX: &'static str = concat!("Box ", $name);
             const VEC: &'static str = concat!("Vec ", $name);
             const HEAP: Self = Self;
@@ -70,10 +69,7 @@ macro_rules! heap {
     };
 }
 
-heap!(Glibc, System, "glibc", {
-    // SAFETY: may be called at any time.
-    unsafe { libc::malloc_trim(0) };
-});
+heap!(Glibc, System, "glibc", process::trim());
 heap!(Mimalloc, MiMalloc, "mimalloc", {
     // SAFETY: may be called at any time.
     unsafe { libmimalloc_sys::mi_collect(true) };
