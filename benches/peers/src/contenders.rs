@@ -7,7 +7,9 @@ mod slabs;
 
 pub(crate) use boxes::{BoxIn, Glibc, Heap, Jemalloc, Mimalloc};
 
+use crate::spike::{self, Left, Spike};
 use crate::workloads::{self, Effort, WORKLOADS};
+use crate::worst::{self, Times};
 
 /// What is made: so many words, with or without a destructor.
 pub(crate) trait Object: Send + Sync + Sized + 'static {
@@ -81,8 +83,8 @@ pub(crate) trait Pool<T: Object>: Sized + 'static {
     const SIDE: Side;
     /// With more objects than this, making one takes so long that nobody would.
     const MOST: usize = usize::MAX;
-    /// The handles hold the objects themselves: then nothing can be said about the pool's memory.
-    const HOLDS_NOTHING: bool = false;
+    /// Then the pool's memory says nothing about live objects.
+    const OBJECTS_IN_HANDLES: bool = false;
     type Handle<'p>;
 
     fn new() -> Self;
@@ -116,6 +118,8 @@ pub(crate) struct Contender {
     pub(crate) shared: bool,
     /// In the order of [`WORKLOADS`]; `None` where it cannot run.
     pub(crate) workloads: [Option<Workload>; WORKLOADS.len()],
+    pub(crate) worst: Option<fn() -> Times>,
+    pub(crate) spike: Option<fn(Left) -> Spike>,
 }
 
 fn alone<T: Object, P: Pool<T>>() -> Contender {
@@ -132,6 +136,8 @@ fn alone<T: Object, P: Pool<T>>() -> Contender {
             None,
             None,
         ],
+        worst: can(worst::LIVE).then_some(worst::times::<T, P>),
+        spike: (can(spike::OBJECTS) && !P::OBJECTS_IN_HANDLES).then_some(spike::measure::<T, P>),
     }
 }
 

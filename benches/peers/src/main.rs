@@ -6,9 +6,11 @@ mod fixed;
 mod process;
 mod race;
 mod report;
+mod spike;
 mod table;
 mod walks;
 mod workloads;
+mod worst;
 
 use std::io;
 use std::path::PathBuf;
@@ -58,6 +60,10 @@ enum Part {
     Fixed,
     /// Walks over all objects
     Walks,
+    /// The slowest single operations, growth included
+    Worst,
+    /// Memory when most objects are gone again
+    Spike,
     /// Blocks of bytes, heap traces of real programs
     Bytes,
     /// Everything
@@ -117,6 +123,7 @@ impl Args {
         process::refuse_huge_pages();
         match &self.child[..] {
             [part, name, load] if part == "bytes" => bytes::child(name, load, &self.traces),
+            [part, name, case] if part == "spike" => spike::child(name, case),
             _ => Err(io::Error::other("not a question")),
         }
     }
@@ -137,6 +144,12 @@ impl Args {
         if self.part.has(Part::Walks) {
             walks::run(&effort, &selection, |result| report.walks(&result));
             report.extend(walks::run_parallel(&effort, &selection));
+        }
+        if self.part.has(Part::Worst) {
+            report.extend(worst::run(&effort, &selection));
+        }
+        if self.part.has(Part::Spike) {
+            report.extend(spike::run(&selection)?);
         }
         if self.part.has(Part::Bytes) {
             let result = bytes::run(&effort, &selection, &self.traces)?;

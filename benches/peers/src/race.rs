@@ -8,10 +8,20 @@ use crate::process::trim;
 pub(crate) fn race<C>(
     rounds: usize,
     contenders: &mut [C],
-    mut turn: impl FnMut(&mut C) -> f64,
+    turn: impl FnMut(&mut C) -> f64,
 ) -> Vec<f64> {
+    let turns = turns(rounds, contenders, turn);
+    turns.into_iter().map(median).collect()
+}
+
+/// What each contender's turns gave.
+pub(crate) fn turns<C, R>(
+    rounds: usize,
+    contenders: &mut [C],
+    mut turn: impl FnMut(&mut C) -> R,
+) -> Vec<Vec<R>> {
     let count = contenders.len();
-    let mut results = vec![Vec::with_capacity(rounds); count];
+    let mut results: Vec<Vec<R>> = (0..count).map(|_| Vec::new()).collect();
     for round in 0..rounds {
         for place in 0..count {
             let next = (place + round * count.div_ceil(rounds)) % count;
@@ -19,10 +29,10 @@ pub(crate) fn race<C>(
             results[next].push(turn(&mut contenders[next]));
         }
     }
-    results.iter_mut().map(|turns| median(turns)).collect()
+    results
 }
 
-pub(crate) fn median(values: &mut [f64]) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values[values.len() / 2]
 }

@@ -14,7 +14,7 @@ use super::{Contender, Object, Pool, Side, alone, shared};
 impl<T: Object> Pool<T> for object_pool::Pool<T> {
     const NAME: &'static str = "object-pool";
     const SIDE: Side = Side::Pool;
-    const HOLDS_NOTHING: bool = true;
+    const OBJECTS_IN_HANDLES: bool = true;
     type Handle<'p> = Reusable<'p, T>;
 
     fn new() -> Self {
