@@ -12,8 +12,10 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::Selection;
+use crate::chart::{Chart, beside};
 use crate::contenders::Side;
 use crate::race::race;
+use crate::report::Report;
 use crate::table::{Table, beside_best, figure, transposed};
 use crate::workloads::Effort;
 use heaps::{Source, all};
@@ -80,19 +82,20 @@ fn shared<S: Source + Sync>() -> Contender {
 }
 
 /// All contenders' times, and what memory they had.
-pub(crate) struct Result {
-    pub(crate) columns: Vec<String>,
-    pub(crate) rows: Vec<(&'static str, Side)>,
+struct Outcome {
+    columns: Vec<String>,
+    rows: Vec<(&'static str, Side)>,
     /// By column, then by contender.
-    pub(crate) times: Vec<Vec<Option<f64>>>,
-    memory: Table,
+    times: Vec<Vec<Option<f64>>>,
+    memory: memory::Peaks,
 }
 
 pub(crate) fn run(
     effort: &Effort,
     selection: &Selection,
     folders: &[PathBuf],
-) -> io::Result<Option<Result>> {
+    report: &mut Report,
+) -> io::Result<()> {
     let traces = trace::read_all(folders)?;
     let mut contenders = all();
     contenders.retain(|contender| selection.has_contender(contender.name));
@@ -101,21 +104,20 @@ pub(crate) fn run(
         .map(|trace| (trace.name.as_str(), Load::Trace(trace)));
     let chosen = |(name, _): &(&str, Load<'_>)| selection.has_workload(&format!("bytes, {name}"));
     let loads: Vec<_> = WORKLOADS.into_iter().chain(traced).filter(chosen).collect();
-    if loads.is_empty() || contenders.is_empty() {
-        return Ok(None);
-    }
     let times = loads
         .iter()
         .map(|&(_, load)| times(effort, &contenders, load));
-    Ok(Some(Result {
+    let rows = contenders
+        .iter()
+        .map(|contender| (contender.name, contender.side));
+    let result = Outcome {
         times: times.collect(),
-        memory: memory::table(&contenders, &loads, folders)?,
+        memory: memory::Peaks::ask(&contenders, &loads, folders)?,
         columns: loads.iter().map(|(name, _)| name.to_string()).collect(),
-        rows: contenders
-            .iter()
-            .map(|contender| (contender.name, contender.side))
-            .collect(),
-    }))
+        rows: rows.collect(),
+    };
+    report.extend(result.tables());
+    report.chart("bytes", &result.chart())
 }
 
 fn times(effort: &Effort, contenders: &[Contender], load: Load<'_>) -> Vec<Option<f64>> {
@@ -129,9 +131,32 @@ fn times(effort: &Effort, contenders: &[Contender], load: Load<'_>) -> Vec<Optio
         .collect()
 }
 
-impl Result {
-    pub(crate) fn tables(self) -> [Table; 3] {
-        [self.table(), self.standing(), self.memory]
+impl Outcome {
+    fn tables(&self) -> [Table; 3] {
+        [self.table(), self.standing(), self.memory.table()]
+    }
+
+    /// All but fixed sizes.
+    fn chart(&self) -> Chart {
+        let columns = self.columns.iter().zip(&self.times);
+        let columns = columns.filter(|(title, _)| !title.ends_with("256"));
+        let times = columns.filter_map(|(title, times)| {
+            let times = times.iter().copied();
+            beside(
+                &format!("time, {title}"),
+                "Vec glibc",
+                self.rows.iter().copied().zip(times),
+            )
+        });
+        let memory = self
+            .memory
+            .panels()
+            .filter(|panel| !panel.title.ends_with("256"));
+        Chart {
+            title: "Bytes: blocks of many sizes".into(),
+            measure: "Time as a multiple of a Vec on glibc; memory resident as a multiple of bytes in use, each at its peak.".into(),
+            panels: times.chain(memory).collect(),
+        }
     }
 
     fn table(&self) -> Table {

@@ -1,6 +1,7 @@
 //! The race: this library's pools beside other pools and allocators, in one process and in interleaved rounds.
 
 mod bytes;
+mod chart;
 mod contenders;
 mod fixed;
 mod process;
@@ -131,19 +132,16 @@ impl Args {
     fn race(self) -> io::Result<()> {
         let effort = self.effort();
         let name = self.part.to_possible_value().expect("no part is hidden");
-        let mut report = Report::new(self.out, name.get_name());
+        let mut report = Report::new(self.out, name.get_name())?;
         let selection = Selection {
             contenders: self.filter,
             workloads: self.only,
         };
         if self.part.has(Part::Fixed) {
-            fixed::run(&effort, &selection, self.quick, |result| {
-                report.fixed(&result)
-            });
+            fixed::run(&effort, &selection, self.quick, &mut report)?;
         }
         if self.part.has(Part::Walks) {
-            walks::run(&effort, &selection, |result| report.walks(&result));
-            report.extend(walks::run_parallel(&effort, &selection));
+            walks::run(&effort, &selection, &mut report)?;
         }
         if self.part.has(Part::Worst) {
             report.extend(worst::run(&effort, &selection));
@@ -152,8 +150,7 @@ impl Args {
             report.extend(spike::run(&selection)?);
         }
         if self.part.has(Part::Bytes) {
-            let result = bytes::run(&effort, &selection, &self.traces)?;
-            result.into_iter().for_each(|result| report.bytes(result));
+            bytes::run(&effort, &selection, &self.traces, &mut report)?;
         }
         report.write()
     }

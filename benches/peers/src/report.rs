@@ -1,12 +1,11 @@
 //! What a run says: tables on the terminal as soon as they are known, and all of them with charts in a folder.
 
 use std::fmt::Write;
-use std::fs;
-use std::io;
 use std::path::PathBuf;
+use std::{fs, io};
 
+use crate::chart::Chart;
 use crate::table::Table;
-use crate::{bytes, fixed, walks};
 
 pub(crate) struct Report {
     folder: PathBuf,
@@ -15,31 +14,28 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(folder: PathBuf, name: &str) -> Self {
+    pub(crate) fn new(folder: PathBuf, name: &str) -> io::Result<Self> {
+        fs::create_dir_all(&folder)?;
         let text = format!("# The race: {name}\n\n{}\n", circumstances());
         println!("{text}");
-        Self {
+        Ok(Self {
             folder,
             name: name.into(),
             text,
+        })
+    }
+
+    /// Writes a chart, unless there is nothing on it.
+    pub(crate) fn chart(&self, name: &str, chart: &Chart) -> io::Result<()> {
+        if chart.panels.is_empty() {
+            return Ok(());
         }
+        let svg = chart.to_svg().map_err(io::Error::other)?;
+        fs::write(self.folder.join(format!("{name}.svg")), svg)
     }
 
-    pub(crate) fn fixed(&mut self, result: &fixed::Result) {
-        self.extend(result.tables());
-    }
-
-    pub(crate) fn walks(&mut self, result: &walks::Result) {
-        self.extend(result.tables());
-    }
-
-    pub(crate) fn bytes(&mut self, result: bytes::Result) {
-        self.extend(result.tables());
-    }
-
-    /// Writes the files.
+    /// Writes the tables.
     pub(crate) fn write(self) -> io::Result<()> {
-        fs::create_dir_all(&self.folder)?;
         fs::write(self.folder.join(format!("{}.md", self.name)), self.text)
     }
 }

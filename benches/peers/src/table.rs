@@ -31,7 +31,7 @@ impl Table {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.rows.is_empty() || self.columns.is_empty()
     }
 
     /// With every column as wide as its widest cell.

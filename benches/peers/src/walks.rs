@@ -6,58 +6,71 @@ mod containers;
 mod parallel;
 
 use std::hint::black_box;
+use std::io;
 
 use fastrand::Rng;
 
 use crate::Selection;
+use crate::chart::{Chart, Panel, beside};
 use crate::contenders::Side;
 use crate::race::race;
+use crate::report::Report;
 use crate::table::{Table, beside_best, figure, transposed};
 use crate::workloads::{Effort, timed};
 use containers::{Keeper, OURS, PEERS, Walk};
-
-pub(crate) use parallel::run as run_parallel;
 
 /// How full the containers are, as one of so many.
 const FULL: [(&str, usize); 3] = [("dense", 1), ("half full", 2), ("a tenth full", 10)];
 const SIZES: [(&str, usize); 2] = [("10 k", 10_000), ("1 M", 1_000_000)];
 
 /// The walks over containers that once had so many objects.
-pub(crate) struct Result {
-    pub(crate) size: &'static str,
-    pub(crate) columns: Vec<String>,
-    pub(crate) rows: Vec<(&'static str, Side)>,
+struct Outcome {
+    size: &'static str,
+    columns: Vec<String>,
+    rows: Vec<(&'static str, Side)>,
     /// By column, then by contender.
-    pub(crate) times: Vec<Vec<Option<f64>>>,
+    times: Vec<Vec<Option<f64>>>,
 }
 
-pub(crate) fn run(effort: &Effort, selection: &Selection, mut done: impl FnMut(Result)) {
+pub(crate) fn run(effort: &Effort, selection: &Selection, report: &mut Report) -> io::Result<()> {
     let all = OURS.iter().chain(&PEERS).copied();
     let keepers: Vec<Keeper> = all
         .filter(|(name, ..)| selection.has_contender(name))
         .collect();
+    let mut results = Vec::new();
     for (size, objects) in SIZES {
-        let (mut columns, mut times) = (Vec::new(), Vec::new());
-        for (full, of) in FULL {
-            if !selection.has_workload(&format!("walks, {size}, {full}")) {
-                continue;
-            }
+        let result = walks(effort, selection, &keepers, size, objects);
+        report.extend(result.tables());
+        results.push(result);
+    }
+    report.extend(parallel::run(effort, selection));
+    report.chart("walks", &chart(&results))
+}
+
+fn walks(
+    effort: &Effort,
+    selection: &Selection,
+    keepers: &[Keeper],
+    size: &'static str,
+    objects: usize,
+) -> Outcome {
+    let (mut columns, mut times) = (Vec::new(), Vec::new());
+    for (full, of) in FULL {
+        if selection.has_workload(&format!("walks, {size}, {full}")) {
             let keep = keep(objects, of);
             let mut walks: Vec<_> = keepers.iter().map(|(_, _, fill)| fill(&keep)).collect();
             columns.extend([format!("{full}, read"), format!("{full}, changed")]);
             times.extend(both(effort, objects / of, &mut walks));
         }
-        if !columns.is_empty() {
-            done(Result {
-                size,
-                columns,
-                rows: keepers
-                    .iter()
-                    .map(|&(name, side, _)| (name, side))
-                    .collect(),
-                times,
-            });
-        }
+    }
+    Outcome {
+        size,
+        columns,
+        rows: keepers
+            .iter()
+            .map(|&(name, side, _)| (name, side))
+            .collect(),
+        times,
     }
 }
 
@@ -84,8 +97,28 @@ fn both(effort: &Effort, left: usize, walks: &mut [Box<dyn Walk>]) -> [Vec<Optio
     [reads, changes].map(|times| times.into_iter().map(known).collect())
 }
 
-impl Result {
-    pub(crate) fn tables(&self) -> [Table; 2] {
+/// Reading walks of both sizes, a panel each.
+fn chart(results: &[Outcome]) -> Chart {
+    let panels = |column: usize| {
+        results
+            .iter()
+            .filter_map(move |result| result.panel(2 * column))
+    };
+    Chart {
+        title: "Walks over all objects, 64 bytes each".into(),
+        measure: "Time for an object, as a multiple of a slab's: shorter is faster.".into(),
+        panels: (0..FULL.len()).flat_map(panels).collect(),
+    }
+}
+
+impl Outcome {
+    fn panel(&self, column: usize) -> Option<Panel> {
+        let title = format!("{} objects, {}", self.size, self.columns.get(column)?);
+        let times = self.times[column].iter().copied();
+        beside(&title, "slab", self.rows.iter().copied().zip(times))
+    }
+
+    fn tables(&self) -> [Table; 2] {
         [self.table(), self.standing()]
     }
 

@@ -85,15 +85,16 @@ pub(crate) fn in_out<T: Object, P: Pool<T>>(effort: &Effort) -> f64 {
 }
 
 pub(crate) fn churn_few<T: Object, P: Pool<T>>(effort: &Effort) -> f64 {
-    churn::<T, P>(effort, FEW)
+    churn::<T, P>(effort.turn, FEW)
 }
 
+/// Each turn has to set a large scene, so it may as well be longer.
 pub(crate) fn churn_many<T: Object, P: Pool<T>>(effort: &Effort) -> f64 {
-    churn::<T, P>(effort, MANY)
+    churn::<T, P>(5 * effort.turn, MANY)
 }
 
 /// Of many objects, one at random is replaced.
-fn churn<T: Object, P: Pool<T>>(effort: &Effort, count: usize) -> f64 {
+fn churn<T: Object, P: Pool<T>>(turn: Duration, count: usize) -> f64 {
     let pool = P::new();
     let mut live: Vec<_> = (0..count).map(|_| make(&pool)).collect();
     let mut random = Rng::with_seed(1);
@@ -104,7 +105,7 @@ fn churn<T: Object, P: Pool<T>>(effort: &Effort, count: usize) -> f64 {
         }
     };
     replace(count / 10); // the first free places are not in order any more
-    let time = timed(effort.turn, BATCH, || replace(BATCH));
+    let time = timed(turn, BATCH, || replace(BATCH));
     live.into_iter().for_each(|handle| pool.end(handle));
     time
 }

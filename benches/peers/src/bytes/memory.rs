@@ -12,6 +12,8 @@ use fastrand::Rng;
 use super::heaps::{Block, Source, all};
 use super::trace::{self, Event, Trace};
 use super::{Contender, Load, Sizes, WORKLOADS, workloads};
+use crate::chart::{Bar, Panel};
+use crate::contenders::Side;
 use crate::process::{ask, resident, trim};
 use crate::table::{Table, figure};
 
@@ -159,38 +161,100 @@ pub(crate) fn child(name: &str, load: &str, folders: &[PathBuf]) -> io::Result<(
 }
 
 /// The peaks of all contenders, for those loads that differ in what is live.
-pub(super) fn table(
-    contenders: &[Contender],
-    loads: &[(&str, Load<'_>)],
-    folders: &[PathBuf],
-) -> io::Result<Table> {
-    let loads = loads.iter();
-    let loads: Vec<_> = loads
-        .filter(|(_, load)| matches!(load, Load::Churn(_) | Load::Trace(_)))
-        .collect();
-    let note = "peak resident bytes over peak live bytes, each contender in a process of its own \
-                (in brackets: what the pool itself says it has reserved)";
-    let mut table =
-        Table::new("Memory of byte pools", note).columns(loads.iter().map(|(name, _)| *name));
-    let mut live = vec!["-".to_string(); loads.len()];
-    for contender in contenders {
-        let mut cells = Vec::new();
-        for (column, (load, _)) in loads.iter().enumerate() {
+pub(super) struct Peaks {
+    loads: Vec<String>,
+    rows: Vec<(&'static str, Side)>,
+    /// By load, then by contender.
+    peaks: Vec<Vec<Peak>>,
+}
+
+impl Peaks {
+    /// Asks a process for each.
+    pub(super) fn ask(
+        contenders: &[Contender],
+        loads: &[(&str, Load<'_>)],
+        folders: &[PathBuf],
+    ) -> io::Result<Self> {
+        let differ =
+            |(_, load): &&(&str, Load<'_>)| matches!(load, Load::Churn(_) | Load::Trace(_));
+        let loads: Vec<String> = loads
+            .iter()
+            .filter(differ)
+            .map(|(name, _)| name.to_string())
+            .collect();
+        let peak = |load: &String, contender: &Contender| {
             let answer = ask(&["bytes", contender.name, load], folders)?;
-            let [peak, resident, reserved] = answer[..] else {
-                return Err(io::Error::other("a child answers with three figures"));
-            };
-            let ratio = |bytes: f64| figure(bytes / peak);
-            let reserved = if reserved > 0.0 {
-                format!(" ({})", ratio(reserved))
-            } else {
-                String::new()
-            };
-            cells.push(ratio(resident) + &reserved);
-            live[column] = format!("{:.0} KiB", peak / 1024.0);
-        }
-        table.row(contender.name, cells);
+            Peak::new(&answer).ok_or(io::Error::other("a child answers with three figures"))
+        };
+        let peaks = |load| {
+            contenders
+                .iter()
+                .map(|contender| peak(load, contender))
+                .collect()
+        };
+        Ok(Self {
+            peaks: loads.iter().map(peaks).collect::<io::Result<_>>()?,
+            rows: contenders
+                .iter()
+                .map(|contender| (contender.name, contender.side))
+                .collect(),
+            loads,
+        })
     }
-    table.row("peak live", live);
-    Ok(table)
+
+    pub(super) fn table(&self) -> Table {
+        let note = "peak resident bytes over peak live bytes, each contender in a process of its own \
+                    (in brackets: what the pool itself says it has reserved)";
+        let mut table = Table::new("Memory of byte pools", note).columns(&self.loads);
+        for (row, (name, _)) in self.rows.iter().enumerate() {
+            let cell = |peaks: &Vec<Peak>| peaks[row].figures();
+            table.row(*name, self.peaks.iter().map(cell).collect());
+        }
+        let live = |peaks: &Vec<Peak>| {
+            peaks
+                .first()
+                .map_or("-".into(), |peak| format!("{} KiB", peak.live >> 10))
+        };
+        table.row("peak live", self.peaks.iter().map(live).collect());
+        table
+    }
+
+    pub(super) fn panels(&self) -> impl Iterator<Item = Panel> {
+        let bar = |(&(name, side), peak): (&(&str, Side), &Peak)| Bar {
+            name: name.into(),
+            side,
+            value: peak.ratio(peak.resident),
+        };
+        self.loads
+            .iter()
+            .zip(&self.peaks)
+            .map(move |(load, peaks)| Panel {
+                title: format!("memory, {load}"),
+                bars: self.rows.iter().zip(peaks).map(bar).collect(),
+            })
+    }
+}
+
+impl Peak {
+    fn new(figures: &[f64]) -> Option<Self> {
+        let &[live, resident, reserved] = figures else {
+            return None;
+        };
+        Some(Self {
+            live: live as usize,
+            resident: resident as usize,
+            reserved: (reserved > 0.0).then_some(reserved as usize),
+        })
+    }
+
+    fn ratio(&self, bytes: usize) -> f64 {
+        bytes as f64 / self.live as f64
+    }
+
+    fn figures(&self) -> String {
+        let own = self
+            .reserved
+            .map(|bytes| format!(" ({})", figure(self.ratio(bytes))));
+        figure(self.ratio(self.resident)) + &own.unwrap_or_default()
+    }
 }

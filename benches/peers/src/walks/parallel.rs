@@ -10,7 +10,7 @@ use crate::workloads::{Effort, timed};
 
 type Work = (&'static str, fn(&mut Item));
 
-pub(crate) fn run(effort: &Effort, selection: &Selection) -> Option<Table> {
+pub(super) fn run(effort: &Effort, selection: &Selection) -> Option<Table> {
     if !selection.has_workload("walks, parallel") || !selection.has_contender("mem-pool") {
         return None;
     }
