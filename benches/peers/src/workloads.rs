@@ -173,9 +173,9 @@ where
             "there is room"
         );
     }
-    let done = AtomicBool::new(false);
+    let (hands, done) = (count.div_ceil(HAND), AtomicBool::new(false));
     let maker = || {
-        for _ in 0..count / HAND {
+        for _ in 0..hands {
             let mut hand: Vec<_> = wait_for(|| empty.pop());
             hand.extend((0..HAND).map(|_| make(pool)));
             assert!(full.push(hand).is_ok(), "there is room for all");
@@ -192,7 +192,7 @@ where
             assert!(empty.push(hand).is_ok(), "there is room for all");
         }
     };
-    together(|| maker, || ender)
+    together(|| maker, || ender).mul_f64(count as f64 / (hands * HAND) as f64)
 }
 
 fn wait_for<R>(mut what: impl FnMut() -> Option<R>) -> R {
