@@ -240,6 +240,7 @@ impl Header {
     }
 
     /// Marks slots of a group free; returns whether the chunk had none before.
+    #[inline]
     pub(crate) fn add_free(&self, group: usize, slots: u64) -> bool {
         let before = self.free.get();
         let bits = &self.groups()[group].free;

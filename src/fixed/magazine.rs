@@ -52,12 +52,16 @@ impl Magazine {
         true
     }
 
-    /// The slots, oldest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = NonNull<u8>> {
-        // SAFETY: stacked-is-init.
-        self.slots[..self.len]
-            .iter()
-            .map(|entry| unsafe { entry.assume_init() })
+    /// The `count` oldest slots, the oldest first.
+    ///
+    /// # Panics
+    ///
+    /// If there are fewer.
+    #[inline]
+    pub(crate) fn oldest(&self, count: usize) -> &[NonNull<u8>] {
+        let oldest = &self.slots[..self.len][..count];
+        // SAFETY: stacked-is-init: their places are below `len`, and an initialised `MaybeUninit` is what it wraps.
+        unsafe { std::slice::from_raw_parts(oldest.as_ptr().cast(), count) }
     }
 
     /// Forgets the `count` oldest slots.

@@ -15,7 +15,7 @@
 use std::ptr::NonNull;
 
 use super::header::{All, Group, Header, List, WithFree, header_of};
-use super::layout::GROUP;
+use super::layout::{GROUP, chunk_address};
 use super::lease::{Due, Idle, Lease, Leased, Pin, Spot};
 use super::magazine::{MAGAZINE, Magazine};
 use super::region::{Detached, NewRegion};
@@ -247,14 +247,28 @@ impl Slots {
         self.flush_oldest(self.magazine.len());
     }
 
+    /// Marks the slots free that have been longest in the magazine. Those of one group that lie there in a row are marked
+    /// together.
     fn flush_oldest(&mut self, count: usize) {
-        for index in 0..count {
-            let slot = self
-                .magazine
-                .iter()
-                .nth(index)
-                .expect("no more slots are flushed than there are");
-            self.set_free(slot);
+        let slots = self.magazine.oldest(count);
+        let mut index = 0;
+        while index < count {
+            let chunk = chunk_address(slots[index].addr().get());
+            // SAFETY: partition: it is a slot of an attached chunk.
+            let header = unsafe { header_of(slots[index]) };
+            let (mut group, mut mask) = (header.index_of(slots[index]) / GROUP, 0);
+            let here = |slot: &&NonNull<u8>| chunk_address(slot.addr().get()) == chunk;
+            for &slot in slots[index..].iter().take_while(here) {
+                let place = header.index_of(slot);
+                if place / GROUP != group {
+                    mark_free(&mut self.with_free, header, group, mask);
+                    (group, mask) = (place / GROUP, 0);
+                }
+                debug_assert_eq!(mask & 1 << (place % GROUP), 0, "partition: twice in here");
+                mask |= 1 << (place % GROUP);
+                index += 1;
+            }
+            mark_free(&mut self.with_free, header, group, mask);
         }
         self.magazine.forget_oldest(count);
     }
@@ -264,10 +278,12 @@ impl Slots {
         // SAFETY: partition: it is a slot of an attached chunk.
         let header = unsafe { header_of(slot) };
         let index = header.index_of(slot);
-        if header.add_free(index / GROUP, 1 << (index % GROUP)) {
-            // SAFETY: listed-iff-free: it had no free slot, so it was not in the list; linked-is-live.
-            unsafe { self.with_free.push(NonNull::from(header)) };
-        }
+        mark_free(
+            &mut self.with_free,
+            header,
+            index / GROUP,
+            1 << (index % GROUP),
+        );
     }
 
     /// Hides a leased slot from walks: no object is in it yet, or its destructor is about to run.
@@ -639,6 +655,15 @@ impl Slots {
             let offset = address.wrapping_sub(header.first().addr().get());
             offset / header.stride() < header.opened() && offset % header.stride() == 0
         })
+    }
+}
+
+/// Marks slots free that are used by the bitmaps of an attached chunk, and not leased any more.
+#[inline]
+fn mark_free(with_free: &mut List<WithFree>, header: &Header, group: usize, slots: u64) {
+    if header.add_free(group, slots) {
+        // SAFETY: listed-iff-free: it had no free slot, so it was not in the list; linked-is-live.
+        unsafe { with_free.push(NonNull::from(header)) };
     }
 }
 

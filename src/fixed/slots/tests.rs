@@ -25,8 +25,12 @@ struct Found {
 impl Slots {
     /// Asserts every invariant; the messages are their names. `leased` are the slots that somebody has a lease of.
     fn check(&self, leased: &BTreeSet<usize>) {
-        let magazine: BTreeSet<usize> =
-            self.magazine.iter().map(|slot| slot.addr().get()).collect();
+        let magazine: BTreeSet<usize> = self
+            .magazine
+            .oldest(self.magazine.len())
+            .iter()
+            .map(|slot| slot.addr().get())
+            .collect();
         assert_eq!(
             magazine.len(),
             self.magazine.len(),
