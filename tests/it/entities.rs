@@ -5,8 +5,6 @@ mod adoption_ends;
 mod hold_ends;
 mod hold_limits;
 mod hold_mut;
-mod hold_shares;
-mod hold_threads;
 mod holds;
 mod iterators;
 mod key_traits;
@@ -39,23 +37,8 @@ macro_rules! in_both_locks {
         }
     })* };
 }
-/// Writes a test of threads once for each access: `shared_and_keyed!(name)` runs the generic function `name::<A>()`.
-macro_rules! shared_and_keyed {
-    ($($name:ident),* $(,)?) => { $(mod $name {
-        #[test]
-        fn shared() {
-            let _watchdog = crate::support::watchdog();
-            super::$name::<mem_pool::Shared>();
-        }
-        #[test]
-        fn keyed() {
-            let _watchdog = crate::support::watchdog();
-            super::$name::<mem_pool::Keyed>();
-        }
-    })* };
-}
 
-use {in_both_locks, shared_and_keyed};
+use in_both_locks;
 
 /// An object whose destructor panics if it is told to, after it has told its [`Ledger`].
 struct Bomb {

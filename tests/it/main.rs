@@ -13,6 +13,5 @@ mod nth_panic;
 mod panics;
 mod reentrancy;
 mod support;
-mod threads;
 mod variadic;
 mod variadic_model;
