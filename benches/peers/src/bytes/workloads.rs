@@ -2,12 +2,14 @@
 
 use std::hint::black_box;
 use std::mem;
+use std::time::Duration;
 
 use fastrand::Rng;
+use parking_lot::Mutex;
 
 use super::Sizes;
 use super::heaps::{Block, Source};
-use crate::workloads::{Effort, timed, timed_together, together};
+use crate::workloads::{Effort, Shuffled, timed, timed_together, together};
 
 /// How many blocks live while others come and go.
 pub(super) const LIVE: usize = 10_000;
@@ -53,8 +55,7 @@ pub(super) fn pair<S: Source>(effort: &Effort, kind: Sizes) -> f64 {
 struct Churn<'p, S: Source> {
     source: &'p S,
     sizes: Vec<usize>,
-    live: Vec<S::Block<'p>>,
-    random: Rng,
+    live: Shuffled<S::Block<'p>>,
     turn: usize,
 }
 
@@ -66,38 +67,43 @@ impl<'p, S: Source> Churn<'p, S> {
         let mut churn = Self {
             source,
             sizes,
-            live,
-            random: Rng::with_seed(seed),
+            live: Shuffled::new(live, seed),
             turn: count,
         };
-        churn.replace(count);
+        churn.replace(2 * count);
         churn
     }
 
-    fn replace(&mut self, times: usize) {
-        for _ in 0..times {
-            let place = self.random.usize(..self.live.len());
+    fn replace(&mut self, times: usize) -> Duration {
+        self.live.each(times, |block| {
             let size = self.sizes[self.turn % self.sizes.len()];
             self.turn += 1;
-            drop(mem::replace(&mut self.live[place], make(self.source, size)));
-        }
+            drop(mem::replace(block, make(self.source, size)));
+        })
     }
 }
 
 pub(super) fn churn<S: Source>(effort: &Effort, kind: Sizes) -> f64 {
     let source = S::new();
     let mut churn = Churn::new(&source, kind, LIVE, 2);
-    timed(effort.turn, BATCH, || churn.replace(BATCH))
+    let (mut time, mut batches) = (Duration::ZERO, 0);
+    while time < effort.turn {
+        time += churn.replace(BATCH);
+        batches += 1;
+    }
+    time.as_nanos() as f64 / (batches * BATCH) as f64
 }
 
 /// Churns on two threads at once, in one pool, each with half the live blocks: the time for a replacement on each.
 pub(super) fn two_threads<S: Source + Sync>(effort: &Effort, kind: Sizes) -> f64 {
     let source = &S::new();
     timed_together(effort.turn, |count| {
+        let time = Mutex::new(Duration::ZERO);
         let churn = |seed| {
-            let mut churn = Churn::new(source, kind, LIVE / 2, seed);
-            move || churn.replace(count)
+            let (mut churn, time) = (Churn::new(source, kind, LIVE / 2, seed), &time);
+            move || *time.lock() += churn.replace(count)
         };
-        together(|| churn(3), || churn(4))
+        together(|| churn(3), || churn(4));
+        time.into_inner() / 2
     })
 }

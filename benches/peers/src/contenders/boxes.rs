@@ -156,8 +156,32 @@ impl<T: Object, H: Heap> Pool<T> for Boxes<H> {
     }
 }
 
+/// The real one, on the global allocator, which is glibc's: to see what [`BoxIn`] leaves out.
+struct StdBoxes;
+
+impl<T: Object> Pool<T> for StdBoxes {
+    const NAME: &'static str = "std Box (glibc)";
+    const SIDE: Side = Side::Heap;
+    type Handle<'p> = Box<T>;
+
+    fn new() -> Self {
+        Self
+    }
+
+    #[inline]
+    fn make(&self, object: T) -> Box<T> {
+        Box::new(object)
+    }
+
+    fn shrink(&self) -> bool {
+        process::trim();
+        true
+    }
+}
+
 pub(super) fn all<T: Object>() -> Vec<Contender> {
     vec![
+        shared::<T, StdBoxes>(),
         shared::<T, Boxes<Glibc>>(),
         shared::<T, Boxes<Mimalloc>>(),
         shared::<T, Boxes<Jemalloc>>(),
