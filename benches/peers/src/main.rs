@@ -109,7 +109,7 @@ impl Args {
             }
         } else {
             Effort {
-                rounds: 15,
+                rounds: 11,
                 few_rounds: 5,
                 turn: Duration::from_millis(10),
             }

@@ -1,7 +1,8 @@
 //! Other pools.
 //!
 //! Two of them, `object-pool` and `lockfree-object-pool`, do not destroy objects but lend them again. There, making an object is
-//! pulling one and overwriting it, so that they, too, write and destroy an object for each that the others do.
+//! pulling one and overwriting it, so that they, too, write and destroy an object for each that the others do. The handle of the
+//! first holds the object itself: it is never far from the table of handles, and moves with it.
 
 use infinity_pool::{LocalPinnedPool, LocalPooledMut, PinnedPool, PooledMut};
 use lockfree_object_pool::{LinearObjectPool, LinearReusable};
