@@ -64,9 +64,6 @@ pub trait Lock: Sealed + Sized + 'static {
     /// A number of the calling thread; masked, it names the home shard.
     #[doc(hidden)]
     fn thread_number() -> usize;
-    /// Adds to a counter that is not guarded by the shard's lock.
-    #[doc(hidden)]
-    fn add(counter: &AtomicUsize, amount: usize);
 }
 
 /// The least a shard asks of a lock.
@@ -84,6 +81,9 @@ pub trait RawLock {
     ///
     /// The calling thread has the lock; taking it gave `token`.
     unsafe fn unlock(&self, token: Self::Token);
+    /// Whether the calling thread is the lock's owner: of whatever is the owner's nobody else says so at the same time, and
+    /// who says so later has seen what it did. Asked without the lock.
+    fn is_owner(&self) -> bool;
 }
 
 /// The pool may be shared by threads; each of its shards stands behind a mutex. The default.
@@ -111,11 +111,6 @@ impl Lock for Locked {
     fn thread_number() -> usize {
         platform::number()
     }
-
-    #[inline]
-    fn add(counter: &AtomicUsize, amount: usize) {
-        counter.fetch_add(amount, Ordering::Relaxed);
-    }
 }
 
 impl Lock for Unlocked {
@@ -128,14 +123,6 @@ impl Lock for Unlocked {
     #[inline]
     fn thread_number() -> usize {
         0
-    }
-
-    #[inline]
-    fn add(counter: &AtomicUsize, amount: usize) {
-        counter.store(
-            counter.load(Ordering::Relaxed).wrapping_add(amount),
-            Ordering::Relaxed,
-        );
     }
 }
 
@@ -170,6 +157,11 @@ impl RawLock for NoMutex {
     unsafe fn unlock(&self, (): ()) {
         #[cfg(debug_assertions)]
         self.taken.set(false);
+    }
+
+    #[inline]
+    fn is_owner(&self) -> bool {
+        true
     }
 }
 
@@ -219,6 +211,12 @@ impl<L: Lock, C: Core> Shard<L, C> {
             token,
             lifetime: PhantomData,
         }
+    }
+
+    /// Whether the calling thread is the lock's owner, which alone may write what is the owner's.
+    #[inline]
+    pub(crate) fn is_owner(&self) -> bool {
+        self.lock.is_owner()
     }
 
     /// What is kept beside the lock.

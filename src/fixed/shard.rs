@@ -136,7 +136,9 @@ impl Common {
 /// What a slot shard keeps beside its lock.
 #[derive(Default)]
 pub(crate) struct Open {
-    /// Drops that began without the lock, of objects that [`Slots::live`] still counts.
+    /// Drops that the lock's owner began without the lock, of objects that [`Slots::live`] still counts. It alone writes this.
+    dropped_by_owner: AtomicUsize,
+    /// The same of all others.
     dropped: AtomicUsize,
     /// The chunks in which weak keys were made.
     pub(crate) directory: Directory,
@@ -503,17 +505,26 @@ pub(crate) unsafe fn lock_shard_of<'a, L: Lock>(lease: &Leased) -> SlotGuard<'a,
 /// The slot's pool has lock `L`.
 #[inline]
 pub(crate) unsafe fn count_drop_unlocked<L: Lock>(lease: &Leased) {
-    // SAFETY: as in `lock_shard_of`; only an atomic is touched.
-    let open = unsafe { shard_of::<L>(lease).as_ref() }.open();
-    L::add(&open.dropped, 1);
+    // SAFETY: as in `lock_shard_of`; only atomics are touched.
+    let shard = unsafe { shard_of::<L>(lease).as_ref() };
+    let open = shard.open();
+    if shard.is_owner() {
+        let before = open.dropped_by_owner.load(Ordering::Relaxed);
+        open.dropped_by_owner
+            .store(before.wrapping_add(1), Ordering::Relaxed);
+    } else {
+        open.dropped.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Objects of a shard whose drop has not begun.
 pub(crate) fn live<L: Lock>(slots: &SlotGuard<'_, L>) -> usize {
     // Whatever began to drop was made, under this lock, before.
+    let open = slots.shard().open();
     slots
         .live()
-        .wrapping_sub(slots.shard().open().dropped.load(Ordering::Relaxed))
+        .wrapping_sub(open.dropped.load(Ordering::Relaxed))
+        .wrapping_sub(open.dropped_by_owner.load(Ordering::Relaxed))
 }
 
 /// Unlocks; before that, takes the chunk that became idle out of the shard if it is one too many, and frees it after.

@@ -95,6 +95,11 @@ impl RawLock for BiasedMutex {
             Taken::Mutex => unsafe { self.mutex.unlock() },
         }
     }
+
+    #[inline]
+    fn is_owner(&self) -> bool {
+        self.owner.load(Ordering::Relaxed) == platform::number()
+    }
 }
 
 impl BiasedMutex {

@@ -286,6 +286,10 @@ impl RawLock for RawMutex {
         // SAFETY: passed on.
         unsafe { self.unlock() }
     }
+
+    fn is_owner(&self) -> bool {
+        false
+    }
 }
 
 /// A lock that tells the checker when two threads are inside at once, or one does not see what another did there.
@@ -316,6 +320,10 @@ impl<R: RawLock> RawLock for Watched<R> {
         // SAFETY: passed on.
         unsafe { self.lock.unlock(token) }
     }
+
+    fn is_owner(&self) -> bool {
+        self.lock.is_owner()
+    }
 }
 
 /// The lock behind [`Locked`](super::Locked).
@@ -336,10 +344,6 @@ impl Lock for Biased {
 
     fn thread_number() -> usize {
         number()
-    }
-
-    fn add(counter: &AtomicUsize, amount: usize) {
-        counter.fetch_add(amount, Ordering::Relaxed);
     }
 }
 

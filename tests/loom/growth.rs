@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mem_pool::generic::FixedPool;
+use mem_pool::model::Biased;
 use mem_pool::{Locked, Shared, Unique};
 
 use crate::support::{Ledger, Plain, Thing, join, model, spawn};
@@ -155,6 +156,28 @@ pub fn figures() {
         join(dropper);
         assert_eq!((pool.len(), pool.stats().live), (1, 1));
         drop(new);
+    });
+}
+
+/// Drops that begin without the lock are counted apart: those of its owner, and those of others.
+#[test]
+pub fn drops_of_the_owner_and_of_another() {
+    model("unique: owner's drop x another's drop x len", || {
+        let ledger = Ledger::default();
+        let builder = FixedPool::<Thing, Shared, Biased>::builder();
+        let pool: Arc<FixedPool<Thing, Unique, Biased>> =
+            Arc::new(builder.unique().growth(4).build());
+        let [first, second, third] = [0, 1, 2].map(|id| pool.alloc(ledger.thing(id)));
+        let dropper = spawn(1, move || drop(second));
+        let its = Arc::clone(&pool);
+        let looker = spawn(3, move || its.len());
+        drop(first);
+        assert!((1..=2).contains(&pool.len()));
+        drop(third);
+        join(dropper);
+        assert!(join(looker) <= 3);
+        assert_eq!((pool.len(), pool.stats().live), (0, 0));
+        ledger.assert_gone([0, 1, 2]);
     });
 }
 
