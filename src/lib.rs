@@ -162,6 +162,8 @@
 //! that of the block before it, so that neighbours merge in O(1); free ones lie in bins by size, large ones in a trie within the
 //! blocks themselves (after Lea's `dlmalloc`), so that the best fit is found without a search over all of them. What was released
 //! last waits for the next operation, which may ask for just its size; whatever else happens first merges it.
+//!
+//! [How it is tested](how_it_is_tested), what that found, and what has not been run, is a page of its own.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
@@ -236,6 +238,8 @@ pub use sync::{Lock, Locked, Unlocked};
 
 #[doc = include_str!("entity_storage.md")]
 pub mod entity_storage {}
+#[doc = include_str!("how_it_is_tested.md")]
+pub mod how_it_is_tested {}
 /// What models need beside the public API.
 #[cfg(loom)]
 #[doc(hidden)]
