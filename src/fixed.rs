@@ -7,6 +7,7 @@
 mod directory;
 mod header;
 pub(crate) mod hold;
+mod inbox;
 pub(crate) mod key;
 mod layout;
 mod lease;

@@ -152,7 +152,8 @@
 //! after Bonwick and Adams, "Magazines and Vmem", 2001; bitmaps instead of free lists are what lets a pool be walked.)
 //!
 //! A shard's lock is biased towards the thread that locked it first: that thread says that it is inside and looks whether the bias
-//! was revoked, without an atomic read-modify-write. Others take a mutex, revoke the bias and wait for it to leave.
+//! was revoked, without an atomic read-modify-write. Others take a mutex, revoke the bias and wait for it to leave. In a pool that
+//! nobody walks (`Unique`) they leave what they drop in the shard's inbox, and 128 of them share one taking of the lock.
 //!
 //! A walk pins a group under the lock, gives the lock back, runs the closure on the group's live objects, and takes the lock again
 //! to leave it and pin the next. A drop in a pinned group is marked, and carried out by the last walk that may have seen the

@@ -38,6 +38,7 @@ mod number;
 #[cfg(not(loom))]
 mod own_number;
 mod rule;
+mod spin;
 
 #[cfg(loom)]
 use modelled as platform;
@@ -47,9 +48,10 @@ use native as platform;
 pub(crate) use growing::Growing;
 use platform::StaticPtr;
 pub(crate) use platform::{
-    AtomicPtr, AtomicU64, AtomicUsize, Ordering, StaticU64, keeps, yield_now,
+    AtomicPtr, AtomicU64, AtomicUsize, INBOX, Ordering, StaticU64, keeps, yield_now,
 };
 pub(crate) use rule::Rule;
+pub(crate) use spin::SpinLock;
 
 use crate::sealed::Sealed;
 

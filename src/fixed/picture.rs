@@ -2,7 +2,7 @@
 
 use super::header::Header;
 use super::layout::{CHUNK, GROUP};
-use super::shard::{SlotShard, SlotShards};
+use super::shard::{SlotShard, SlotShards, receive};
 use super::slots::Slots;
 use crate::map::{Cell, HeapMap};
 use crate::sync::Lock;
@@ -17,10 +17,10 @@ pub(crate) fn draw<L: Lock>(shards: &SlotShards<L>) -> HeapMap {
 /// Draws a shard's chunks. Room is made while the shard is not locked, again if meanwhile more is needed.
 fn draw_shard<L: Lock>(shard: &SlotShard<L>, map: &mut HeapMap) {
     loop {
-        let (chunks, runs) = size(&mut shard.lock());
+        let (chunks, runs) = size(&mut shard.lock(), shard);
         map.reserve(chunks + chunks / 8, runs + runs / 8);
         let mut slots = shard.lock();
-        let (chunks, runs) = size(&mut slots);
+        let (chunks, runs) = size(&mut slots, shard);
         if map.has_room(chunks, runs) {
             slots.chunks().for_each(|header| draw_chunk(header, map));
             return;
@@ -29,7 +29,8 @@ fn draw_shard<L: Lock>(shard: &SlotShard<L>, map: &mut HeapMap) {
 }
 
 /// How many chunks there are, and at most so many runs of bytes.
-fn size(slots: &mut Slots) -> (usize, usize) {
+fn size<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) -> (usize, usize) {
+    receive(slots, shard);
     slots.flush();
     let runs = |header: &Header| 3 + 2 * header.free().min(header.opened() - header.free());
     (slots.chunk_count(), slots.chunks().map(runs).sum())

@@ -253,7 +253,9 @@ impl<T, L: Lock> PoolBox<T, Unique, L> {
         // SAFETY: owns-lease: initialised, and the handle was its only way. Read once: the slot is freed next.
         let object = unsafe { slot.cast::<T>().read() };
         // SAFETY: the lease was given up above.
-        drop(Release::<L>::emptied(unsafe { Lease::from_slot(slot) }));
+        drop(Release::<L>::emptied_unseen(unsafe {
+            Lease::from_slot(slot)
+        }));
         object
     }
 }

@@ -11,7 +11,9 @@ use std::ptr::{self, NonNull};
 
 use super::layout::Slot;
 use super::lease::{Due, Idle, Lease};
-use super::shard::{SlotShard, SlotShards, count_drop_unlocked, finish, lock_shard_of};
+use super::shard::{
+    SlotShard, SlotShards, count_drop_unlocked, finish, lock_shard_of, release_unseen,
+};
 use super::slots::Slots;
 use crate::access::Access;
 use crate::sync::{Lock, Rule, Shard, keeps};
@@ -45,12 +47,7 @@ unsafe fn retire_unwalked<T: ?Sized, L: Lock>(object: NonNull<T>, lease: Lease) 
         // SAFETY: the caller's pool has lock `L`.
         unsafe { count_drop_unlocked::<L>(&lease) };
     }
-    let release = Release::<L> {
-        lease: ManuallyDrop::new(lease),
-        hidden: false,
-        counted,
-        lock: PhantomData,
-    };
+    let release = Release::<L>::new(lease, State::Unseen { counted });
     // SAFETY: the caller gives the object up, and nobody else has a reference to it. `release` returns the slot even if
     // the destructor panics.
     unsafe { ptr::drop_in_place(object.as_ptr()) };
@@ -95,31 +92,42 @@ const fn needs_drop<T: ?Sized>() -> bool {
 /// Releases a slot when dropped: after the destructor, even if that panics.
 pub(crate) struct Release<L: Lock> {
     lease: ManuallyDrop<Lease>,
-    hidden: bool,
-    /// Whether the drop of the slot's object has been counted.
-    counted: bool,
+    slot: State,
     lock: PhantomData<L>,
 }
 
+/// What is known of a slot that is to be released.
+enum State {
+    /// It is hidden; its object was counted out when it was hidden, or never counted in.
+    Hidden,
+    /// Walks would see it; its object is counted.
+    Shown,
+    /// Nobody walks the pool; says whether its object has been counted out.
+    Unseen { counted: bool },
+}
+
 impl<L: Lock> Release<L> {
-    /// For a hidden slot, whose object was counted out when it was hidden, or never counted in.
-    pub(crate) fn hidden(lease: Lease) -> Self {
+    fn new(lease: Lease, slot: State) -> Self {
         Self {
             lease: ManuallyDrop::new(lease),
-            hidden: true,
-            counted: true,
+            slot,
             lock: PhantomData,
         }
     }
 
+    /// For a hidden slot, whose object was counted out when it was hidden, or never counted in.
+    pub(crate) fn hidden(lease: Lease) -> Self {
+        Self::new(lease, State::Hidden)
+    }
+
     /// For a slot whose object was moved out.
     pub(crate) fn emptied(lease: Lease) -> Self {
-        Self {
-            lease: ManuallyDrop::new(lease),
-            hidden: false,
-            counted: false,
-            lock: PhantomData,
-        }
+        Self::new(lease, State::Shown)
+    }
+
+    /// For a slot whose object was moved out, in a pool that nobody walks.
+    pub(crate) fn emptied_unseen(lease: Lease) -> Self {
+        Self::new(lease, State::Unseen { counted: false })
     }
 }
 
@@ -128,15 +136,18 @@ impl<L: Lock> Drop for Release<L> {
     fn drop(&mut self) {
         // SAFETY: this is the drop; the field is not used again.
         let lease = unsafe { ManuallyDrop::take(&mut self.lease) };
-        // SAFETY: a `Release` is made for a slot of a pool with lock `L`; the lease is given up under this lock.
-        let mut slots = unsafe { lock_shard_of::<L>(&lease) };
-        if !self.counted {
-            slots.end(&lease);
+        if let State::Unseen { counted } = self.slot {
+            // SAFETY: a `Release` is made for a slot of a pool with lock `L`, whose object is gone; nobody walks it.
+            return unsafe { release_unseen::<L>(lease, counted) };
         }
-        let idle = if self.hidden {
-            slots.release_hidden(lease)
-        } else {
-            slots.release(lease)
+        // SAFETY: as before; the lease is given up under this lock.
+        let mut slots = unsafe { lock_shard_of::<L>(&lease) };
+        let idle = match self.slot {
+            State::Hidden => slots.release_hidden(lease),
+            _ => {
+                slots.end(&lease);
+                slots.release(lease)
+            }
         };
         finish(slots, idle);
     }

@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 
 use super::directory::Directory;
 use super::header::Origin;
+use super::inbox::Inbox;
 use super::layout::SlotLayout;
 use super::lease::{Idle, Lease, Leased};
 use super::region::{Detached, NewRegion};
@@ -138,10 +139,19 @@ impl Common {
 pub(crate) struct Open {
     /// Drops that the lock's owner began without the lock, of objects that [`Slots::live`] still counts. It alone writes this.
     dropped_by_owner: AtomicUsize,
-    /// The same of all others.
-    dropped: AtomicUsize,
     /// The chunks in which weak keys were made.
     pub(crate) directory: Directory,
+    others: Others,
+}
+
+/// What other threads than the lock's owner write: on cache lines of their own.
+#[derive(Default)]
+#[repr(align(64))]
+struct Others {
+    /// As `Open::dropped_by_owner`, of all others.
+    dropped: AtomicUsize,
+    /// What they have given back, in a pool that nobody walks.
+    inbox: Inbox,
 }
 
 impl Core for Slots {
@@ -181,18 +191,33 @@ pub(crate) fn acquire<L: Lock>(
 #[inline]
 fn take<L: Lock>(shard: &SlotShard<L>) -> Option<Acquired<'_, L>> {
     let mut slots = shard.lock();
-    let lease = take_locked(&mut slots, shard.shards().common())?;
+    let lease = take_locked(&mut slots, shard)?;
     Some(Acquired { slots, lease })
 }
 
 #[inline]
-fn take_locked(slots: &mut Slots, common: &Common) -> Option<Lease> {
+fn take_locked<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) -> Option<Lease> {
+    slots.take_at_hand().or_else(|| take_received(slots, shard))
+}
+
+/// Takes a slot, also of those that other threads have given back.
+#[cold]
+fn take_received<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) -> Option<Lease> {
+    receive(slots, shard);
     let before = slots.idle();
     let lease = slots.take();
     if slots.is_counted() {
-        common.follow_idle(before, slots.idle());
+        shard.shards().common().follow_idle(before, slots.idle());
     }
     lease
+}
+
+/// Releases what other threads have posted. The caller has the shard's lock.
+pub(crate) fn receive<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) {
+    shard.open().others.inbox.drain(|lease| {
+        let idle = slots.release(lease);
+        debug_assert!(idle.is_none(), "there are no posts in a counted shard");
+    });
 }
 
 #[cold]
@@ -250,12 +275,12 @@ fn take_with_all_locks<L: Lock>(shards: &SlotShards<L>) -> Verdict<'_, L> {
     let mut locked = shards.lock_all();
     let (mut deferred, mut opened) = (0, 0);
     for index in 0..shards.count() {
-        let Some(slots) = locked.core(index) else {
+        let (Some(slots), Some(shard)) = (locked.core(index), shards.get(index)) else {
             continue;
         };
         deferred += slots.deferred();
         opened += slots.opened();
-        if let Some(lease) = take_locked(slots, common) {
+        if let Some(lease) = take_locked(slots, shard) {
             return Verdict::Taken(Acquired {
                 slots: locked.keep(index),
                 lease,
@@ -287,7 +312,7 @@ fn grow_by_a_step<L: Lock>(shard: &SlotShard<L>) -> Result<Option<Acquired<'_, L
         return Ok(None);
     }
     let mut taken = None;
-    grow(shard, granted, |slots| taken = take_and_hide(slots, common))?;
+    grow(shard, granted, |slots| taken = take_and_hide(slots, shard))?;
     let mut slots = shard.lock();
     let lease = taken.expect("a slot was just opened");
     slots.reveal(&lease);
@@ -295,8 +320,8 @@ fn grow_by_a_step<L: Lock>(shard: &SlotShard<L>) -> Result<Option<Acquired<'_, L
 }
 
 /// Takes a slot that walks do not see when the lock is given back.
-fn take_and_hide(slots: &mut Slots, common: &Common) -> Option<Lease> {
-    let lease = take_locked(slots, common)?;
+fn take_and_hide<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) -> Option<Lease> {
+    let lease = take_locked(slots, shard)?;
     slots.hide(&lease);
     Some(lease)
 }
@@ -443,7 +468,7 @@ pub(crate) fn reserve<L: Lock>(
         .get_or_try_make(home)
         .map_err(|layout| PoolError::OutOfMemory { layout })?;
     let common = shards.common();
-    let missing = count.saturating_sub(shard.lock().free());
+    let missing = count.saturating_sub(free(shard));
     let most = isize::MAX as usize / common.slots.stride();
     if missing > most {
         return Err(PoolError::SizeOverflow {
@@ -461,7 +486,7 @@ pub(crate) fn reserve<L: Lock>(
     }
     let granted = common.grant(steps);
     if granted < missing {
-        let free: usize = shards.iter().map(|shard| shard.lock().free()).sum();
+        let free: usize = shards.iter().map(free).sum();
         if free + granted < count {
             common.revoke(granted);
             let (limit, room) = (common.config.limit, free + granted);
@@ -477,6 +502,41 @@ pub(crate) fn reserve<L: Lock>(
     } else {
         grow(shard, granted, |_| {})
     }
+}
+
+/// How many slots of a shard are free.
+fn free<L: Lock>(shard: &SlotShard<L>) -> usize {
+    let mut slots = shard.lock();
+    receive(&mut slots, shard);
+    slots.free()
+}
+
+/// Gives back the slot of an object of a pool that nobody walks; `counted` says whether the object was counted out.
+///
+/// # Safety
+///
+/// - The slot's pool has lock `L` and is not walked.
+/// - Its object was destroyed or moved out.
+#[inline]
+pub(crate) unsafe fn release_unseen<L: Lock>(lease: Lease, counted: bool) {
+    // SAFETY: one-lease: the slot's region is attached and keeps the shard; only atomics are touched.
+    let shard = unsafe { shard_of::<L>(&lease).as_ref() };
+    if !counted {
+        count_drop::<L>(shard);
+    }
+    let lease = if shard.is_owner() || shard.shards().common().config.keep_empty.is_some() {
+        Some(lease)
+    } else {
+        shard.open().others.inbox.post(lease)
+    };
+    let Some(lease) = lease else { return };
+    // SAFETY: the pool has lock `L`, and the lease is given up under this lock.
+    let mut slots = unsafe { lock_shard_of::<L>(&lease) };
+    if !shard.is_owner() {
+        receive(&mut slots, shard); // it was full, and is worth the lock for its others, too
+    }
+    let idle = slots.release(lease);
+    finish(slots, idle);
 }
 
 /// The shard of a leased slot.
@@ -506,14 +566,19 @@ pub(crate) unsafe fn lock_shard_of<'a, L: Lock>(lease: &Leased) -> SlotGuard<'a,
 #[inline]
 pub(crate) unsafe fn count_drop_unlocked<L: Lock>(lease: &Leased) {
     // SAFETY: as in `lock_shard_of`; only atomics are touched.
-    let shard = unsafe { shard_of::<L>(lease).as_ref() };
+    count_drop::<L>(unsafe { shard_of::<L>(lease).as_ref() });
+}
+
+/// Counts a drop that begins without the lock.
+#[inline]
+fn count_drop<L: Lock>(shard: &SlotShard<L>) {
     let open = shard.open();
     if shard.is_owner() {
         let before = open.dropped_by_owner.load(Ordering::Relaxed);
         open.dropped_by_owner
             .store(before.wrapping_add(1), Ordering::Relaxed);
     } else {
-        open.dropped.fetch_add(1, Ordering::Relaxed);
+        open.others.dropped.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -523,7 +588,7 @@ pub(crate) fn live<L: Lock>(slots: &SlotGuard<'_, L>) -> usize {
     let open = slots.shard().open();
     slots
         .live()
-        .wrapping_sub(open.dropped.load(Ordering::Relaxed))
+        .wrapping_sub(open.others.dropped.load(Ordering::Relaxed))
         .wrapping_sub(open.dropped_by_owner.load(Ordering::Relaxed))
 }
 
@@ -600,6 +665,7 @@ pub(crate) fn shrink<L: Lock>(shards: &SlotShards<L>) -> usize {
         if shards.common().is_held() {
             return 0;
         }
+        receive(&mut slots, shard);
         let (detached, claims) = detach(&mut slots, |slots| slots.detach_idle(usize::MAX));
         drop(slots);
         let bytes = detached.bytes;
@@ -633,6 +699,10 @@ pub(crate) fn trim<L: Lock>(shards: &SlotShards<L>) {
 /// Tells all shards that the pool is gone.
 pub(crate) fn close<L: Lock>(shards: &SlotShards<L>) {
     for shard in shards.iter() {
-        shard.lock().close();
+        let mut slots = shard.lock();
+        shard.open().others.inbox.close(|lease| {
+            slots.release(lease);
+        });
+        slots.close();
     }
 }

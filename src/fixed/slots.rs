@@ -150,24 +150,24 @@ impl Slots {
         }
     }
 
-    /// Takes a free slot: the last released one, if that was a short while ago.
+    /// Takes the slot released last, if that was a short while ago; never in a counted shard.
     ///
     /// Until it is hidden or holds an object, no lock may be given up: walks take it for an object.
     #[inline]
-    pub(crate) fn take(&mut self) -> Option<Lease> {
-        if !self.counted {
-            if let Some(slot) = self.magazine.pop() {
-                // SAFETY: partition: what is in the magazine has no lease.
-                let lease = unsafe { Lease::from_slot(slot) };
-                lease.open();
-                return Some(lease);
-            }
+    pub(crate) fn take_at_hand(&mut self) -> Option<Lease> {
+        if self.counted {
+            return None;
         }
-        self.take_slow()
+        let slot = self.magazine.pop()?;
+        // SAFETY: partition: what is in the magazine has no lease.
+        let lease = unsafe { Lease::from_slot(slot) };
+        lease.open();
+        Some(lease)
     }
 
+    /// Takes any free slot; what [`take_at_hand`](Self::take_at_hand) says holds here, too.
     #[cold]
-    fn take_slow(&mut self) -> Option<Lease> {
+    pub(crate) fn take(&mut self) -> Option<Lease> {
         if self.magazine.is_empty() {
             self.refill();
         }

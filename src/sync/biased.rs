@@ -38,6 +38,12 @@ const UNOWNED: usize = 0;
 #[expect(missing_debug_implementations, reason = "never seen")]
 pub struct BiasedMutex {
     owner: AtomicUsize,
+    state: State,
+}
+
+/// What changes with each locking: on a cache line of its own, since others look who the owner is.
+#[repr(align(64))]
+struct State {
     /// The owner is inside without the mutex, or is about to see that it must not be.
     inside: AtomicBool,
     /// The owner must take the mutex. Changed under the mutex.
@@ -65,11 +71,13 @@ impl RawLock for BiasedMutex {
     fn new() -> Self {
         Self {
             owner: AtomicUsize::new(UNOWNED),
-            inside: AtomicBool::new(false),
-            revoked: AtomicBool::new(false),
-            mutex: RawMutex::new(),
-            calm: AtomicU32::new(0),
-            patience: AtomicU32::new(PATIENCE.0),
+            state: State {
+                inside: AtomicBool::new(false),
+                revoked: AtomicBool::new(false),
+                mutex: RawMutex::new(),
+                calm: AtomicU32::new(0),
+                patience: AtomicU32::new(PATIENCE.0),
+            },
         }
     }
 
@@ -77,12 +85,12 @@ impl RawLock for BiasedMutex {
     fn lock(&self) -> Taken {
         let me = platform::number();
         if self.owner.load(Ordering::Relaxed) == me {
-            self.inside.store(true, Ordering::Relaxed);
+            self.state.inside.store(true, Ordering::Relaxed);
             barrier::light();
-            if !self.revoked.load(Ordering::Relaxed) || !keeps(Rule::OwnerLooks) {
+            if !self.state.revoked.load(Ordering::Relaxed) || !keeps(Rule::OwnerLooks) {
                 return Taken::Biased;
             }
-            self.inside.store(false, Ordering::Release);
+            self.state.inside.store(false, Ordering::Release);
         }
         self.lock_mutex(me)
     }
@@ -90,9 +98,9 @@ impl RawLock for BiasedMutex {
     #[inline]
     unsafe fn unlock(&self, taken: Taken) {
         match taken {
-            Taken::Biased => self.inside.store(false, Ordering::Release),
+            Taken::Biased => self.state.inside.store(false, Ordering::Release),
             // SAFETY: the caller has the lock, and by the mutex.
-            Taken::Mutex => unsafe { self.mutex.unlock() },
+            Taken::Mutex => unsafe { self.state.mutex.unlock() },
         }
     }
 
@@ -105,7 +113,7 @@ impl RawLock for BiasedMutex {
 impl BiasedMutex {
     #[cold]
     fn lock_mutex(&self, me: usize) -> Taken {
-        self.mutex.lock();
+        self.state.mutex.lock();
         match self.owner.load(Ordering::Relaxed) {
             UNOWNED if me != NOBODY => {
                 barrier::decide();
@@ -119,25 +127,27 @@ impl BiasedMutex {
 
     /// The owner has the mutex once more.
     fn take_up_again(&self) {
-        let calm = self.calm.load(Ordering::Relaxed) + 1;
-        let enough = calm >= self.patience.load(Ordering::Relaxed);
-        self.calm
+        let calm = self.state.calm.load(Ordering::Relaxed) + 1;
+        let enough = calm >= self.state.patience.load(Ordering::Relaxed);
+        self.state
+            .calm
             .store(if enough { 0 } else { calm }, Ordering::Relaxed);
         if enough {
-            self.revoked.store(false, Ordering::Relaxed);
+            self.state.revoked.store(false, Ordering::Relaxed);
         }
     }
 
     /// Another thread has the mutex: makes sure that the owner is not inside and does not come in.
     fn revoke(&self) {
-        self.calm.store(0, Ordering::Relaxed);
-        if self.revoked.load(Ordering::Relaxed) {
+        self.state.calm.store(0, Ordering::Relaxed);
+        if self.state.revoked.load(Ordering::Relaxed) {
             return;
         }
-        let patience = self.patience.load(Ordering::Relaxed);
-        self.patience
+        let patience = self.state.patience.load(Ordering::Relaxed);
+        self.state
+            .patience
             .store((patience * 2).min(PATIENCE.1), Ordering::Relaxed);
-        self.revoked.store(true, Ordering::Relaxed);
+        self.state.revoked.store(true, Ordering::Relaxed);
         barrier::heavy();
         if keeps(Rule::RevokerWaits) {
             self.wait_for_owner();
@@ -148,7 +158,7 @@ impl BiasedMutex {
     /// thread sleeps, too. (It cannot park: the owner's unlock may not touch the lock after its store to look for sleepers.)
     fn wait_for_owner(&self) {
         let mut turns = 0_u32;
-        while self.inside.load(Ordering::Acquire) {
+        while self.state.inside.load(Ordering::Acquire) {
             pause(turns);
             turns = turns.saturating_add(1);
         }

@@ -237,6 +237,12 @@ impl Numbers {
     }
 }
 
+/// As many slots that other threads give back to a shard share one taking of its lock.
+pub(crate) const INBOX: usize = 2;
+
+/// A lock for which one would spin: here one waits, or the checker would try how long.
+pub(super) type RawSpinLock = RawMutex;
+
 /// A mutex that guards nothing by itself.
 #[expect(missing_debug_implementations, reason = "never seen")]
 pub struct RawMutex {

@@ -20,6 +20,9 @@ pub(super) use super::own_number::number;
 /// most. Doubled each time it is revoked, so that a shard that is really shared settles on the mutex.
 pub(super) const PATIENCE: (u32, u32) = (64, 1 << 14);
 
+/// As many slots that other threads give back to a shard share one taking of its lock.
+pub(crate) const INBOX: usize = 128;
+
 /// The lock behind [`Locked`](super::Locked).
 pub(super) type LockedRaw = BiasedMutex;
 
@@ -58,6 +61,32 @@ macro_rules! local {
     };
 }
 pub(super) use local;
+
+/// A lock for which one spins: it guards nothing by itself.
+pub(super) struct RawSpinLock(AtomicBool);
+
+impl RawSpinLock {
+    pub(super) fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    #[inline]
+    pub(super) fn lock(&self) {
+        let mut turns = 0_u32;
+        while self.0.swap(true, Ordering::Acquire) {
+            pause(turns);
+            turns = turns.saturating_add(1);
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The calling thread has the lock.
+    #[inline]
+    pub(super) unsafe fn unlock(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
 
 /// A mutex that guards nothing by itself.
 pub(super) struct RawMutex(parking_lot::RawMutex);

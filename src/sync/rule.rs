@@ -16,6 +16,8 @@ pub enum Rule {
     Flush,
     /// A slot is hidden before its destructor runs, if the pool is walked.
     Hide,
+    /// Nothing is left in the inbox of a pool that is gone.
+    InboxClosed,
     /// The shards of a pool that is gone give chunks back with their last handle.
     Closed,
     /// A drop looks whether the pool is held.

@@ -132,6 +132,43 @@ pub fn unique_pool_drop_and_handle_drop() {
     });
 }
 
+/// Two threads give back what they have, into the inbox or past it; nothing is left in there.
+#[test]
+pub fn unique_pool_drop_and_posts() {
+    model("unique pool drop x post x post, post", || {
+        let ledger = Ledger::default();
+        let builder = FixedPool::<Thing, Shared, Locked>::builder();
+        let pool: FixedPool<Thing, Unique, Locked> = builder.unique().growth(4).build();
+        let [first, second, third] = [0, 1, 2].map(|id| pool.alloc(ledger.thing(id)));
+        let one = spawn(1, move || drop(first));
+        let other = spawn(3, move || {
+            drop(second);
+            drop(third);
+        });
+        drop(pool);
+        join(one);
+        join(other);
+        ledger.assert_gone([0, 1, 2]);
+    });
+}
+
+/// Memory goes back that another thread has just given up.
+#[test]
+pub fn shrink_and_post() {
+    model("unique: shrink x post, post", || {
+        let ledger = Ledger::default();
+        let builder = FixedPool::<Thing, Shared, Locked>::builder();
+        let pool: FixedPool<Thing, Unique, Locked> = builder.unique().growth(4).build();
+        let handles = [0, 1].map(|id| pool.alloc(ledger.thing(id)));
+        let dropper = spawn(1, move || drop(handles));
+        pool.shrink_to_fit();
+        join(dropper);
+        pool.shrink_to_fit();
+        assert_eq!((pool.stats().reserved_bytes, pool.len()), (0, 0));
+        ledger.assert_gone([0, 1]);
+    });
+}
+
 /// What is cloned goes into the handle's shard, though the pool may be gone by then.
 #[test]
 pub fn pool_drop_and_reuse_by_an_orphan() {

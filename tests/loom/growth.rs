@@ -159,6 +159,22 @@ pub fn figures() {
     });
 }
 
+/// A slot that another thread has given back is free.
+#[test]
+pub fn limit_and_post() {
+    model("unique, limit 1: alloc x post", || {
+        let builder = FixedPool::<usize, Shared, Locked>::builder();
+        let pool: FixedPool<usize, Unique, Locked> = builder.unique().growth(1).limit(1).build();
+        let handle = pool.alloc(1);
+        let dropper = spawn(1, move || drop(handle));
+        let early = pool.try_alloc(2).ok();
+        join(dropper);
+        let late = pool.try_alloc(3).ok();
+        assert!(early.is_some() != late.is_some());
+        assert_eq!((pool.len(), pool.stats().capacity), (1, 1));
+    });
+}
+
 /// Drops that begin without the lock are counted apart: those of its owner, and those of others.
 #[test]
 pub fn drops_of_the_owner_and_of_another() {

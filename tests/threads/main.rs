@@ -7,6 +7,7 @@ mod hold_shares;
 mod holds;
 mod late_walks;
 mod lives;
+mod returns;
 #[path = "../it/support.rs"]
 #[expect(
     dead_code,
