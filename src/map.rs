@@ -513,6 +513,61 @@ mod tests {
     }
 
     #[test]
+    fn sizes_are_told_in_the_unit_that_people_read() {
+        let told = |bytes: usize| Bytes(bytes).to_string();
+        for (power, unit) in [(10, "KiB"), (20, "MiB"), (30, "GiB"), (40, "TiB")] {
+            assert_eq!(told(3 << power), format!("3.0 {unit}"));
+            assert_eq!(told(3 << (power - 1)), format!("{} {unit}", 1.5));
+        }
+        assert_eq!(
+            (told(1023), told(3 << 50)),
+            ("1023 B".into(), "3072.0 TiB".into())
+        );
+    }
+
+    #[test]
+    fn a_little_header_does_not_stand_for_the_rest() {
+        let cell = |share| Share(share).cell();
+        assert_eq!(cell([2, 1, 1]), Cell::Header);
+        assert_eq!(cell([3, 1, 1]), Cell::Used);
+        assert_eq!(cell([1, 3, 1]), Cell::Free);
+        assert_eq!(cell([2, 2, 1]), Cell::Used);
+    }
+
+    #[test]
+    fn a_chunk_of_many_runs_is_drawn_in_columns() {
+        let mut map = HeapMap::new();
+        map.begin_chunk(1_120_000);
+        map.push(Cell::Free, 560_000);
+        (0..280_000).for_each(|n| map.push(if n % 2 == 0 { Cell::Used } else { Cell::Free }, 2));
+        // The left half shows the background alone, the right half is one column, half as dark.
+        let columns: Vec<_> = map
+            .to_svg()
+            .lines()
+            .filter(|line| line.contains("opacity"))
+            .map(String::from)
+            .collect();
+        assert_eq!(columns.len(), 1, "{columns:?}");
+        let wanted = format!(
+            r#"x="{}" y="{TOP}" width="{}""#,
+            LEFT + PIXELS / 2,
+            PIXELS / 2
+        );
+        assert!(
+            columns[0].contains(&wanted) && columns[0].contains(r#"fill-opacity="0.5""#),
+            "{columns:?}"
+        );
+    }
+
+    #[test]
+    fn room_is_of_chunks_and_of_runs() {
+        let mut map = HeapMap::new();
+        assert!(map.has_room(0, 0) && !map.has_room(1, 0) && !map.has_room(0, 1));
+        map.reserve(2, 3);
+        assert!(map.has_room(2, 3) && !map.has_room(1000, 3) && !map.has_room(2, 1000));
+    }
+
+    #[test]
     fn json_has_every_run() {
         let expected = r#"{"reserved_bytes": 6400, "chunks": [{"bytes": 6400, "runs": [{"kind": "header", "bytes": 100}, {"kind": "used", "bytes": 3100}, {"kind": "free", "bytes": 3200}]}]}"#;
         assert_eq!(half_used().to_json(), expected);

@@ -135,3 +135,26 @@ impl Drop for Directory {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_that_is_no_larger_comes_back() {
+        let directory = Directory::default();
+        let larger = |len| Larger::try_new(len).unwrap();
+        assert!(directory.enlarge(larger(8)).is_none());
+        let header = NonNull::dangling(); // only compared
+        assert_eq!(directory.insert(header), Some(0));
+        for len in [7, 8] {
+            assert!(directory.enlarge(larger(len)).is_some());
+            assert_eq!(directory.len(), 8);
+        }
+        assert!(directory.enlarge(larger(9)).is_none());
+        assert_eq!((directory.len(), directory.find(0)), (9, Some(header)));
+        directory.remove(9); // there is no such entry
+        directory.remove(0);
+        assert_eq!((directory.find(0), directory.find(9)), (None, None));
+    }
+}

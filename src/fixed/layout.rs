@@ -364,5 +364,6 @@ mod tests {
         assert_eq!(SlotLayout::of::<u64>().at_least(usize::MAX / 8), None);
         assert_eq!(SlotLayout::of::<u64>().at_least(usize::MAX), None);
         assert!(SlotLayout::of::<u64>().at_least(1000).is_some());
+        assert_eq!(SlotLayout::of::<u64>().chunk_bytes(usize::MAX / 4), None);
     }
 }

@@ -7,6 +7,7 @@ mod failure;
 mod held;
 mod late_growth;
 mod layouts;
+mod meanwhile;
 
 #[path = "../it/support.rs"]
 #[expect(

@@ -354,3 +354,22 @@ fn what_is_released_is_wiped_if_the_pool_was_told_to() {
     unsafe { next.set_len(400) };
     assert!(next.iter().all(|&byte| byte == 0));
 }
+
+#[test]
+fn an_owned_allocator_does_all_that_its_pool_does() {
+    let allocator = PoolAllocator::new(VariadicPool::new(4096, 0));
+    let mut memory = Memory::new(&allocator, layout(100, 16), 7);
+    assert!(memory.grow_zeroed(layout(300, 16)));
+    assert_eq!(memory.first(100), [7; 100]);
+    assert_eq!(memory.first(300)[100..], [0; 200]);
+    assert!(memory.shrink(layout(50, 16)));
+    assert_eq!(
+        (memory.first(50), allocator.pool().live_bytes()),
+        (&[7; 50][..], 50)
+    );
+    assert!(memory.grow(layout(60, 16)));
+    assert_eq!(memory.first(50), [7; 50]);
+    assert_eq!(format!("{allocator:?}"), format!("{:?}", allocator.pool()));
+    drop(memory);
+    assert_eq!(allocator.pool().live_blocks(), 0);
+}

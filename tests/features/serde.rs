@@ -97,12 +97,16 @@ fn a_heap_map_is_what_its_json_says() {
 fn a_list_is_loaded_in_its_order() {
     let pool = FixedPool::<Point>::new();
     let list = json!([{"x": 1, "y": 2}, {"x": 3, "y": 4}]);
-    let points = LoadInto::new(&pool).deserialize(&list).unwrap();
+    let loader = LoadInto::new(&pool);
+    let points = loader.deserialize(&list).unwrap();
     assert_eq!(
         points.iter().map(|point| point.x).collect::<Vec<_>>(),
         [1, 3]
     );
-    assert_eq!((pool.len(), to_value(&points).unwrap()), (2, list));
+    assert_eq!(to_value(&points).unwrap(), list);
+    let more = Clone::clone(&loader).deserialize(&list).unwrap();
+    assert_eq!((more.len(), pool.len()), (2, 4));
+    assert!(format!("{loader:?}").starts_with("LoadInto"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod basics;
 mod errors;
 mod growth;
 mod handles;
+mod heap_map;
 mod keep_empty;
 mod keyed;
 mod large_values;

@@ -5,6 +5,7 @@ mod asan;
 mod auto_traits;
 mod c_library;
 mod c_library_variadic;
+mod debug;
 mod drops;
 mod entities;
 mod fixed;

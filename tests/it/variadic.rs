@@ -1,5 +1,6 @@
 //! `VariadicPool` and its handles: what each method promises.
 
+use std::borrow::{Borrow, BorrowMut};
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -859,4 +860,70 @@ fn a_panic_while_handles_are_alive_leaves_the_pool_whole() {
     assert!(result.is_err());
     pool.check().unwrap();
     assert_eq!(pool.live_blocks(), 0);
+}
+
+#[test]
+fn the_same_bytes_are_lent_under_every_name() {
+    let pool = VariadicPool::default();
+    let mut bytes = pool.alloc(4);
+    bytes.as_mut_slice()[0] = 1;
+    AsMut::<[u8]>::as_mut(&mut bytes)[1] = 2;
+    BorrowMut::<[u8]>::borrow_mut(&mut bytes)[2] = 3;
+    bytes.flush().unwrap();
+    assert_eq!(bytes, [1, 2, 3, 0]);
+    assert_eq!(
+        AsRef::<[u8]>::as_ref(&bytes),
+        Borrow::<[u8]>::borrow(&bytes)
+    );
+    let mut numbers = pool.alloc_pod::<u16>(2);
+    numbers.as_mut()[1] = 7;
+    assert_eq!(AsRef::<[u16]>::as_ref(&numbers), [0, 7]);
+    let mut others = pool.alloc_pod::<u16>(2);
+    assert_ne!(numbers, others);
+    others[1] = 7;
+    assert_eq!(numbers, others);
+}
+
+#[test]
+fn a_setting_that_makes_no_sense_is_a_panic() {
+    assert!(
+        VariadicPool::builder()
+            .tolerance_percent(100)
+            .try_build()
+            .is_ok()
+    );
+    let builder = VariadicPool::builder().grow_size(0);
+    let panic = std::panic::catch_unwind(|| drop(builder.build())).unwrap_err();
+    let message = panic.downcast::<String>().unwrap();
+    assert!(message.contains("grow_size"), "{message}");
+}
+
+/// The search by size leaves room for the worst place; when the limit is reached, the places themselves are looked at.
+#[test]
+fn at_the_limit_an_aligned_block_may_begin_anywhere() {
+    let (chunk, align) = (1 << 16, 4096);
+    let pool = VariadicPool::builder()
+        .grow_size(chunk)
+        .limit(chunk)
+        .build();
+    let whole = pool.alloc(1);
+    let start = whole.as_ptr().addr();
+    drop(whole);
+    let most = pool.stats().largest_free;
+    // A gap in front is a free block: at least two units.
+    let gap = match start.next_multiple_of(align) - start {
+        16 => 16 + align,
+        gap => gap,
+    };
+    for _ in 0..3 {
+        let block = pool.try_alloc_aligned(most - gap, align).unwrap();
+        assert_eq!(
+            (block.len(), block.as_ptr().addr() % align),
+            (most - gap, 0)
+        );
+        assert!(pool.try_alloc_aligned(most - gap, align).is_err());
+        pool.check().unwrap();
+        drop(block);
+        assert_eq!((pool.stats().chunks, pool.stats().largest_free), (1, most));
+    }
 }

@@ -261,3 +261,24 @@ fn a_pool_can_be_used_while_a_thread_ends() {
     assert_eq!(Arc::strong_count(&pool), 1);
     ledger.assert_settled();
 }
+
+#[test]
+fn a_pool_can_be_new_when_a_thread_has_ended_but_for_its_last_word() {
+    let _watchdog = watchdog();
+    let ledger = Ledger::default();
+    for _ in 0..count(100) {
+        let new = Arc::new(Pool::<Tracked>::new());
+        let (inside, made) = (new.clone(), ledger.clone());
+        let thread = thread::spawn(move || {
+            // What is used first is destroyed last: after what the library keeps for the thread.
+            LAST.with(|last| last.0.replace(Some((inside, made))));
+            drop(Pool::new().alloc(1));
+        });
+        thread.join().unwrap();
+        assert!(new.is_empty() && new.capacity() > 0);
+        let handles: Vec<_> = (0..10).map(|_| new.alloc(ledger.make())).collect();
+        assert_eq!(new.len(), 10);
+        drop(handles);
+    }
+    ledger.assert_settled();
+}

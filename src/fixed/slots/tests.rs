@@ -586,3 +586,17 @@ fn random_streams_keep_every_invariant(
         "nothing is put off when no walk is inside"
     );
 }
+
+#[test]
+fn a_chunk_without_opened_slots_has_neither_free_nor_live_ones() {
+    let mut fixture = Fixture::new::<Line>(false);
+    fixture.grow(130, 64);
+    let leases = fixture.take_all();
+    let header = fixture.slots.chunks().next().unwrap();
+    assert_eq!((header.take_free(64), header.free()), ((0, 0), 0));
+    let live = [0, 1, 2].map(|group| header.live_mask(group));
+    assert_eq!(live, [u64::MAX, 0, 0]);
+    leases
+        .into_iter()
+        .for_each(|lease| drop(fixture.release(lease)));
+}

@@ -620,3 +620,13 @@ fn a_corrupted_header_is_reported() {
         leases.into_iter().for_each(|lease| grown.release(lease));
     }
 }
+
+#[test]
+fn only_a_first_block_tells_its_chunk() {
+    let mut grown = Grown::new(BEST, 4096);
+    let leases = [0; 2].map(|_| grown.alloc(64, 16));
+    let chunk = grown.arena.chunks().next();
+    assert_eq!(leases[0].block().chunk(), chunk);
+    assert_eq!(leases[1].block().chunk(), None);
+    leases.into_iter().for_each(|lease| grown.release(lease));
+}

@@ -96,3 +96,26 @@ fn the_best_is_the_smallest_that_will_do() {
     // SAFETY: nothing is listed any more, and nobody has a lease.
     drop(unsafe { chunk.into_region() });
 }
+
+#[test]
+fn a_visit_ends_when_it_is_told_to() {
+    let sizes = [2, 2, 40, 64, 70, 70, 500, 600, 700, 5000];
+    let (chunk, blocks) = blocks(&sizes);
+    let mut bins = Bins::new();
+    for &block in &blocks {
+        // SAFETY: it is free and not listed.
+        unsafe { bins.insert(block) };
+    }
+    // The first is the one that stands apart.
+    for most in 2..=sizes.len() {
+        let mut visited = 0;
+        let to_the_end = bins.for_each(&mut |_, _| {
+            visited += 1;
+            visited < most
+        });
+        assert_eq!((visited, to_the_end), (most, false));
+    }
+    assert!(bins.for_each(&mut |_, _| true));
+    // SAFETY: the test is over.
+    drop(unsafe { chunk.into_region() });
+}

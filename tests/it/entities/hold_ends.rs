@@ -19,6 +19,7 @@ in_walked_modes!(
     destructors_use_the_pool,
     destructors_hold_the_pool,
     a_destructor_that_keeps_a_hold_keeps_what_is_dropped_then,
+    a_destructor_that_keeps_a_hold_keeps_memory,
     destructors_drop_more_of_the_pool,
     a_list_is_destroyed_from_its_head,
 );
@@ -205,6 +206,28 @@ fn a_destructor_that_keeps_a_hold_keeps_what_is_dropped_then<A: Walked, L: Lock>
     drop(kept.take());
     assert_eq!((runs.get(), counts(pool)), ((400, true), (0, 0)));
     pool.shrink_to_fit();
+}
+
+fn a_destructor_that_keeps_a_hold_keeps_memory<A: Walked, L: Lock>() {
+    let Some(_leaking) = leaking() else { return };
+    let pool = A::builder::<OnDrop, L>().growth(64).keep_empty(0).build();
+    let pool: &'static FixedPool<OnDrop, A, L> = Box::leak(Box::new(pool));
+    let kept = Rc::new(Cell::new(None));
+    let object = pool.alloc(OnDrop::new({
+        let kept = kept.clone();
+        move || kept.set(Some(pool.hold()))
+    }));
+    let hold = pool.hold();
+    drop(object);
+    drop(hold);
+    let stats = pool.stats();
+    assert_eq!(
+        (stats.deferred, stats.chunks),
+        (0, 1),
+        "the pool is held again"
+    );
+    drop(kept.take().expect("the destructor ran"));
+    assert_eq!(pool.stats().reserved_bytes, 0);
 }
 
 fn destructors_drop_more_of_the_pool<A: Walked, L: Lock>() {

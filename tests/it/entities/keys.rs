@@ -1,9 +1,11 @@
 //! Weak keys: they answer for the very object they were made of, or not at all.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Barrier;
+use std::thread;
 
 use mem_pool::generic::{FixedPool, Hold};
-use mem_pool::{Lock, PoolBox, WeakKey};
+use mem_pool::{Lock, Locked, PoolBox, Unlocked, WeakKey};
 
 use super::fill;
 use crate::support::{Ledger, Walked, count, in_walked_modes, pool};
@@ -24,6 +26,7 @@ in_walked_modes!(
     keys_are_ordered_by_their_making,
     keys_of_zero_sized_objects_differ,
     a_key_made_late_answers_too,
+    a_borrowed_key_and_a_handle_are_as_good,
 );
 
 /// The same for all objects, at any time: what answers to a key is what it was made of.
@@ -285,4 +288,51 @@ fn a_key_made_late_answers_too<A: Walked, L: Lock>() {
     }
     let late = pool.alloc(ledger.make());
     assert_eq!(hold[PoolBox::downgrade(&late)].id, 300);
+}
+
+fn a_borrowed_key_and_a_handle_are_as_good<A: Walked, L: Lock>() {
+    let pool = pool::<usize, A, L>();
+    let [first, second] = [1, 2].map(|n| pool.alloc(n));
+    let key = PoolBox::downgrade(&second);
+    let hold = pool.hold();
+    assert_eq!(
+        (hold.get(WeakKey::from(&key)), hold.get(&first)),
+        (Some(&2), Some(&1))
+    );
+}
+
+/// Where there is more than one core, a pool for threads has shards that a local one has not.
+#[test]
+fn a_key_of_a_shard_that_the_pool_has_not_does_not_answer() {
+    let pool = FixedPool::<usize, _, Locked>::keyed();
+    let make = |n| {
+        let handle = pool.alloc(n);
+        (PoolBox::downgrade(&handle), handle)
+    };
+    // Threads that live at once have different homes, as far as there are any.
+    let barrier = Barrier::new(3);
+    let made: Vec<_> = thread::scope(|scope| {
+        let at_once = |n| {
+            let (make, barrier) = (&make, &barrier);
+            scope.spawn(move || {
+                barrier.wait();
+                let made = make(n);
+                barrier.wait();
+                made
+            })
+        };
+        let threads: Vec<_> = (0..3).map(at_once).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    let mut local = FixedPool::<usize, _, Unlocked>::keyed();
+    let own = local.spawn(7);
+    for (key, handle) in &made {
+        assert_eq!(local.hold().get(*key), None);
+        assert_eq!(local.remove(*key), None);
+        assert_eq!(pool.hold().get(*key), Some(pool.at(handle)));
+    }
+    assert_eq!(local.remove(own), Some(7));
 }

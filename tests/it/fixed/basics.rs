@@ -180,3 +180,12 @@ fn a_pool_can_be_built_in_a_constant() {
     assert_eq!((POOL.capacity(), *b, &**POOL.at(&a)), (10, 1, "a"));
     const { assert!(size_of::<mem_pool::FixedPool<[u8; 1 << 20]>>() <= 128) };
 }
+
+#[test]
+fn a_builder_can_be_used_twice() {
+    let builder = mem_pool::FixedPool::<u8>::builder().limit(1);
+    for pool in [builder.clone().build(), builder.build()] {
+        let _only = pool.alloc(1);
+        assert!(pool.try_alloc(2).is_err());
+    }
+}

@@ -19,6 +19,7 @@ fn a_rejected_value_comes_back_with_the_reason() {
     assert_eq!(rejected.to_string(), message);
     let as_error: &dyn Error = &rejected;
     assert_eq!(as_error.to_string(), message);
+    assert!(as_error.source().is_none(), "the limit has no cause");
     let converted = PoolError::from(rejected.clone());
     assert_eq!(&converted, rejected.error());
     assert_eq!(rejected.into_inner(), "second");
