@@ -20,7 +20,6 @@ use std::alloc::{Layout, alloc};
 #[cfg(debug_assertions)]
 use std::cell::Cell;
 use std::cell::UnsafeCell;
-use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
@@ -552,14 +551,6 @@ impl<L: Lock, C: Core> Drop for LazyShards<L, C> {
         if let Some(shards) = NonNull::new(*self.0.get_mut()) {
             drop(Claim(shards));
         }
-    }
-}
-
-impl<L: Lock, C: Core> fmt::Debug for LazyShards<L, C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LazyShards")
-            .field("made", &self.get().is_some())
-            .finish()
     }
 }
 
