@@ -82,6 +82,32 @@ fn slots_that_another_thread_is_adding_are_waited_for() {
 }
 
 #[test]
+fn a_shard_that_was_made_meanwhile_is_the_one() {
+    static POOL: FixedPool<Large> = FixedPool::new();
+    fn use_it() {
+        assert!(POOL.try_alloc([7; 9000]).is_ok());
+    }
+    let _watchdog = watchdog();
+    let session = Session::new();
+    session.run(|| {
+        drop(POOL.hold()); // from now on the shards can be made, one by one
+        set_callback(Some(use_it));
+        let handle = POOL.alloc([1; 9000]);
+        set_callback(None);
+        assert_eq!((handle[8999], POOL.len()), (1, 1));
+        drop(handle);
+        POOL.shrink_to_fit();
+    });
+    // A static pool keeps its table and the one shard.
+    let regions = session
+        .left()
+        .into_iter()
+        .filter(|left| left.align() >= 4096);
+    assert_eq!(regions.count(), 0);
+    assert_eq!(POOL.stats().chunks, 0);
+}
+
+#[test]
 fn a_block_released_while_a_chunk_is_made_takes_its_place() {
     fn release() {
         drop(KEPT.take());
