@@ -209,3 +209,22 @@ fn threads_that_grow_at_once_lose_no_slot(#[case] growth: usize) {
         assert_eq!(pool.capacity(), 0);
     }
 }
+
+#[test]
+fn what_one_thread_reserved_at_the_limit_is_there_for_all() {
+    let _watchdog = watchdog();
+    let pool = Pool::<u64>::builder().limit(10).build();
+    pool.try_reserve(10).unwrap();
+    let start = Barrier::new(THREADS);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                start.wait(); // so that they have different home shards
+                pool.try_reserve(10).unwrap();
+                assert!(pool.try_reserve(11).is_err());
+                start.wait();
+            });
+        }
+    });
+    assert_eq!((pool.capacity(), pool.len()), (10, 0));
+}

@@ -310,7 +310,7 @@ fn a_key_of_a_shard_that_the_pool_has_not_does_not_answer() {
         (PoolBox::downgrade(&handle), handle)
     };
     // Threads that live at once have different homes, as far as there are any.
-    let barrier = Barrier::new(3);
+    let barrier = Barrier::new(8);
     let made: Vec<_> = thread::scope(|scope| {
         let at_once = |n| {
             let (make, barrier) = (&make, &barrier);
@@ -321,7 +321,7 @@ fn a_key_of_a_shard_that_the_pool_has_not_does_not_answer() {
                 made
             })
         };
-        let threads: Vec<_> = (0..3).map(at_once).collect();
+        let threads: Vec<_> = (0..8).map(at_once).collect();
         threads
             .into_iter()
             .map(|thread| thread.join().unwrap())
