@@ -513,6 +513,54 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_is_drawn_to_scale() {
+        let svg = half_used().to_svg();
+        for part in [
+            r#"width="744" height="118" viewBox="0 0 744 118""#,
+            r#"<text x="88" y="26""#,
+            r#"<rect x="88" y="42" width="14""#,
+            r#"<text x="109" y="54">used 48.4 %<"#,
+            r#"<rect x="214" y="42" width="14""#,
+            r#"<text x="235" y="54">free 50.0 %<"#,
+            r#"<rect x="340" y="42" width="14""#,
+            r#"<text x="361" y="54">header 1.6 %<"#,
+            r#"<text x="466" y="54""#,
+            r#"<text x="78" y="95" text-anchor="end">6.2 KiB<"#,
+            r#"<rect x="88" y="78" width="560" height="24""#,
+            r#"<rect x="88.00" y="78" width="8.75" height="24""#,
+            r#"<rect x="96.75" y="78" width="271.25" height="24""#,
+            r#"<title>used: 3100 bytes at 100<"#,
+            r#"<rect x="368.00" y="78" width="280.00" height="24""#,
+            r#"<title>free: 3200 bytes at 3200<"#,
+            r#"<text x="658" y="95">48 % used<"#,
+        ] {
+            assert!(svg.contains(part), "{part} in {svg}");
+        }
+    }
+
+    #[test]
+    fn a_picture_says_how_much_it_leaves_out() {
+        let mut map = HeapMap::new();
+        let mut heights = Vec::new();
+        for count in 1..=MOST_LINES + 2 {
+            map.begin_chunk(1024);
+            map.push(Cell::Used, 1024);
+            let svg = map.to_svg();
+            let more = count.saturating_sub(MOST_LINES);
+            let left_out = format!(
+                r#"y="{}">and {more} more chunks</text>"#,
+                TOP + MOST_LINES * 32 + 18
+            );
+            assert_eq!(svg.contains(&left_out), more > 0);
+            assert_eq!(svg.matches("used</text>").count(), count.min(MOST_LINES));
+            heights.push(
+                TOP + count.min(MOST_LINES) * (ROW + GAP) + if more > 0 { ROW } else { 0 } + GAP,
+            );
+            assert!(svg.contains(&format!(r#"height="{}" viewBox"#, heights[count - 1])));
+        }
+    }
+
+    #[test]
     fn sizes_are_told_in_the_unit_that_people_read() {
         let told = |bytes: usize| Bytes(bytes).to_string();
         for (power, unit) in [(10, "KiB"), (20, "MiB"), (30, "GiB"), (40, "TiB")] {
