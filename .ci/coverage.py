@@ -32,7 +32,7 @@ class Source:
     def __init__(self, path):
         text = Path(path).read_text()
         self.unsafe = re.search(r"expect\(\s*unsafe_code", text) is not None
-        self.lines = text.split("\n#[cfg(test)]\nmod tests {")[0].splitlines()
+        self.lines = re.split(r"\n#\[cfg\((?:all\()?test.*\nmod tests \{", text)[0].splitlines()
         self.hits, self.branches = Counter(), defaultdict(lambda: [0, 0])
 
     def add_branch(self, first, column, last, end, taken, passed):

@@ -164,3 +164,53 @@ impl BiasedMutex {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// How the lock is taken so many times in a row.
+    fn take(lock: &BiasedMutex, times: u32) -> Vec<Taken> {
+        let once = |_| {
+            let taken = lock.lock();
+            // SAFETY: it was just taken so.
+            unsafe { lock.unlock(taken) };
+            taken
+        };
+        (0..times).map(once).collect()
+    }
+
+    #[test]
+    fn the_owner_takes_the_bias_up_again_and_is_the_more_patient_the_more_often_it_was_revoked() {
+        let lock = BiasedMutex::new();
+        assert_eq!(take(&lock, 3), [Taken::Mutex, Taken::Biased, Taken::Biased]);
+        let mut patience = PATIENCE.0;
+        while patience < PATIENCE.1 {
+            // Revoked once, however often the other comes.
+            let others = std::thread::scope(|scope| scope.spawn(|| take(&lock, 3)).join().unwrap());
+            assert_eq!(others, [Taken::Mutex; 3]);
+            patience *= 2;
+            let mut mine = take(&lock, patience + 2);
+            assert_eq!(mine.split_off(patience as usize), [Taken::Biased; 2]);
+            assert!(mine.iter().all(|taken| *taken == Taken::Mutex));
+        }
+        std::thread::scope(|scope| scope.spawn(|| take(&lock, 1)).join().unwrap());
+        let mine = take(&lock, patience + 1);
+        assert_eq!(
+            mine.iter().filter(|taken| **taken == Taken::Biased).count(),
+            1
+        );
+    }
+
+    #[test]
+    fn others_begin_the_owners_count_anew() {
+        let lock = BiasedMutex::new();
+        take(&lock, 1);
+        for _ in 0..3 {
+            std::thread::scope(|scope| scope.spawn(|| take(&lock, 1)).join().unwrap());
+            let mine = take(&lock, 2 * PATIENCE.0 - 1);
+            assert!(mine.iter().all(|taken| *taken == Taken::Mutex));
+        }
+        assert_eq!(take(&lock, 2), [Taken::Mutex, Taken::Biased]);
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use mem_pool::{PoolBytes, VariadicPool};
+use mem_pool::{PoolBytes, PoolError, VariadicPool};
 
 #[test]
 fn bytes_are_where_the_block_is() {
@@ -145,4 +145,14 @@ fn handles_and_bytes_cross_threads() {
     fn assert_send_sync<T: Send + Sync + 'static>() {}
     assert_send_sync::<PoolBytes>();
     assert_send_sync::<Bytes>();
+}
+
+#[test]
+fn the_remaining_room_is_what_the_largest_block_has() {
+    let pool = VariadicPool::default();
+    let Err(PoolError::SizeOverflow { most, .. }) = pool.try_alloc(usize::MAX) else {
+        panic!("nothing is as large");
+    };
+    let block = pool.alloc(100);
+    assert_eq!(block.remaining_mut(), most - 100);
 }

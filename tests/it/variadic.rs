@@ -927,3 +927,20 @@ fn at_the_limit_an_aligned_block_may_begin_anywhere() {
         assert_eq!((pool.stats().chunks, pool.stats().largest_free), (1, most));
     }
 }
+
+#[test]
+fn equal_bytes_are_equal_and_others_are_not() {
+    let pool = VariadicPool::default();
+    let bytes = pool.alloc_copy(b"abc");
+    let local = local::VariadicPool::default();
+    for (other, equal) in [(*b"abc", true), (*b"abd", false)] {
+        let (lent, slice) = (&other, &other[..]);
+        assert_eq!((bytes == *lent, bytes == lent), (equal, equal));
+        assert_eq!((bytes == *slice, bytes == slice), (equal, equal));
+        assert_eq!(bytes == other.to_vec(), equal);
+        assert_eq!(bytes == local.alloc_copy(&other), equal);
+        assert_eq!(bytes >= pool.alloc_copy(&other), equal);
+        assert!(bytes <= pool.alloc_copy(&other));
+    }
+    assert!(bytes != *b"ab" && bytes != b"abcd"[..]);
+}
