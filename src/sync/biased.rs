@@ -181,6 +181,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "locks thirty thousand times, on one thread")]
     fn the_owner_takes_the_bias_up_again_and_is_the_more_patient_the_more_often_it_was_revoked() {
         let lock = BiasedMutex::new();
         assert_eq!(take(&lock, 3), [Taken::Mutex, Taken::Biased, Taken::Biased]);
