@@ -76,12 +76,13 @@ pub trait RawLock {
     fn new() -> Self;
     /// Waits until the lock is free and takes it.
     fn lock(&self) -> Self::Token;
-    /// Gives the lock back. The store that does so is the last access to the lock's memory: the next owner may free it.
+    /// Gives the lock back. The store that does so is the last access to the lock's memory: the next owner may free it. So
+    /// `this` is a pointer: a reference would have to be good until the call returns, and its padding with it.
     ///
     /// # Safety
     ///
-    /// The calling thread has the lock; taking it gave `token`.
-    unsafe fn unlock(&self, token: Self::Token);
+    /// `this` points at a lock that the calling thread has; taking it gave `token`.
+    unsafe fn unlock(this: *const Self, token: Self::Token);
     /// Whether the calling thread is the lock's owner: of whatever is the owner's nobody else says so at the same time, and
     /// who says so later has seen what it did. Asked without the lock.
     fn is_owner(&self) -> bool;
@@ -155,9 +156,12 @@ impl RawLock for NoMutex {
     }
 
     #[inline]
-    unsafe fn unlock(&self, (): ()) {
+    unsafe fn unlock(this: *const Self, (): ()) {
         #[cfg(debug_assertions)]
-        self.taken.set(false);
+        // SAFETY: the caller's lock; the flag is all there is to it.
+        unsafe { &(*this).taken }.set(false);
+        #[cfg(not(debug_assertions))]
+        let _ = this;
     }
 
     #[inline]
@@ -280,11 +284,8 @@ impl<L: Lock, C: Core> Drop for Guard<'_, L, C> {
     fn drop(&mut self) {
         // SAFETY: a locked shard is alive up to the store that unlocks it.
         let lock = unsafe { &raw const (*self.shard.as_ptr()).lock };
-        // SAFETY: it points into a live shard, until the unlocking store; the lock is all cells, so memory that is freed right
-        // after that store is not touched through this.
-        let lock = unsafe { &*lock };
         // SAFETY: the guard has the lock.
-        unsafe { lock.unlock(self.token) }
+        unsafe { L::Raw::unlock(lock, self.token) }
     }
 }
 
@@ -442,7 +443,7 @@ impl<L: Lock, C: Core> Drop for AllLocked<'_, L, C> {
         for shard in self.shards.iter() {
             if let Some(token) = self.tokens[shard.index].take() {
                 // SAFETY: this value has the lock, and this is its token.
-                unsafe { shard.lock.unlock(token) }
+                unsafe { L::Raw::unlock(&raw const shard.lock, token) }
             }
         }
     }

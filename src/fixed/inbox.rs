@@ -19,6 +19,12 @@ pub(crate) struct Inbox {
     posted: SpinLock<Posted>,
 }
 
+#[cfg(not(loom))]
+const _: () = assert!(
+    size_of::<Inbox>() == 2 * size_of::<usize>() + size_of::<Posted>(),
+    "an inbox may be freed while `post` returns: all of it is in cells, without padding"
+);
+
 /// Slots that were posted.
 ///
 /// # Invariants
@@ -53,6 +59,7 @@ impl Inbox {
             if posted.closed || posted.len == INBOX {
                 return Some(lease);
             }
+            lease.shut();
             posted.slots[posted.len].write(lease.into_slot());
             posted.len += 1;
             self.count.store(posted.len, Ordering::Relaxed);

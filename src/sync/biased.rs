@@ -96,11 +96,16 @@ impl RawLock for BiasedMutex {
     }
 
     #[inline]
-    unsafe fn unlock(&self, taken: Taken) {
+    unsafe fn unlock(this: *const Self, taken: Taken) {
         match taken {
-            Taken::Biased => self.state.inside.store(false, Ordering::Release),
-            // SAFETY: the caller has the lock, and by the mutex.
-            Taken::Mutex => unsafe { self.state.mutex.unlock() },
+            // SAFETY: the caller's lock, up to this very store; the reference is to a cell alone.
+            Taken::Biased => unsafe { &(*this).state.inside }.store(false, Ordering::Release),
+            Taken::Mutex => {
+                // SAFETY: the caller's lock; the reference is to a mutex that may be freed as it is given back.
+                let mutex = unsafe { &(*this).state.mutex };
+                // SAFETY: the caller has the lock, and by the mutex.
+                unsafe { mutex.unlock() }
+            }
         }
     }
 
@@ -174,7 +179,7 @@ mod tests {
         let once = |_| {
             let taken = lock.lock();
             // SAFETY: it was just taken so.
-            unsafe { lock.unlock(taken) };
+            unsafe { RawLock::unlock(&raw const *lock, taken) };
             taken
         };
         (0..times).map(once).collect()

@@ -288,9 +288,11 @@ impl RawLock for RawMutex {
         self.lock();
     }
 
-    unsafe fn unlock(&self, (): ()) {
+    unsafe fn unlock(this: *const Self, (): ()) {
+        // SAFETY: the caller's lock.
+        let lock = unsafe { &*this };
         // SAFETY: passed on.
-        unsafe { self.unlock() }
+        unsafe { lock.unlock() }
     }
 
     fn is_owner(&self) -> bool {
@@ -321,10 +323,12 @@ impl<R: RawLock> RawLock for Watched<R> {
         token
     }
 
-    unsafe fn unlock(&self, token: R::Token) {
-        self.inside.with_mut(|_| ());
+    unsafe fn unlock(this: *const Self, token: R::Token) {
+        // SAFETY: the caller's lock.
+        let watched = unsafe { &*this };
+        watched.inside.with_mut(|_| ());
         // SAFETY: passed on.
-        unsafe { self.lock.unlock(token) }
+        unsafe { R::unlock(&raw const watched.lock, token) }
     }
 
     fn is_owner(&self) -> bool {
@@ -374,7 +378,7 @@ impl BiasedLock {
         let taken = self.0.lock();
         f();
         // SAFETY: it was locked here.
-        unsafe { self.0.unlock(taken) };
+        unsafe { Watched::unlock(&raw const self.0, taken) };
         taken == super::biased::Taken::Biased
     }
 }

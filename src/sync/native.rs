@@ -62,18 +62,18 @@ macro_rules! local {
 }
 pub(super) use local;
 
-/// A lock for which one spins: it guards nothing by itself.
-pub(super) struct RawSpinLock(AtomicBool);
+/// A lock for which one spins: it guards nothing by itself. A word, so that what is beside it is not padded.
+pub(super) struct RawSpinLock(AtomicUsize);
 
 impl RawSpinLock {
     pub(super) fn new() -> Self {
-        Self(AtomicBool::new(false))
+        Self(AtomicUsize::new(0))
     }
 
     #[inline]
     pub(super) fn lock(&self) {
         let mut turns = 0_u32;
-        while self.0.swap(true, Ordering::Acquire) {
+        while self.0.swap(1, Ordering::Acquire) != 0 {
             pause(turns);
             turns = turns.saturating_add(1);
         }
@@ -84,7 +84,7 @@ impl RawSpinLock {
     /// The calling thread has the lock.
     #[inline]
     pub(super) unsafe fn unlock(&self) {
-        self.0.store(false, Ordering::Release);
+        self.0.store(0, Ordering::Release);
     }
 }
 

@@ -26,7 +26,8 @@ impl<T: Default> Default for SpinLock<T> {
 }
 
 impl<T> SpinLock<T> {
-    /// Runs `f` on the value. The store that ends it is the last access to the lock's memory: another thread may free it then.
+    /// Runs `f` on the value. The store that ends it is the last access to the lock's memory: another thread may free it then,
+    /// while `self` is still a reference. That is allowed where all of it is in cells, padding too, of which there is none.
     #[inline]
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         self.lock.lock();

@@ -175,6 +175,29 @@ pub fn limit_and_post() {
     });
 }
 
+/// A slot is always free, while the inbox of two becomes full and is emptied.
+#[test]
+pub fn limit_and_full_inbox() {
+    model("unique, limit 3: alloc x post, post", || {
+        let builder = FixedPool::<usize, Shared, Locked>::builder();
+        let pool: FixedPool<usize, Unique, Locked> = builder.unique().growth(3).limit(3).build();
+        let [first, second, third] = [0, 1, 2].map(|n| pool.alloc(n));
+        drop(first);
+        let dropper = spawn(1, move || {
+            drop(second);
+            drop(third);
+        });
+        let new = pool.try_alloc(3);
+        assert_eq!(
+            new.as_deref().ok(),
+            Some(&3),
+            "a slot was free all the time"
+        );
+        join(dropper);
+        assert_eq!(pool.len(), 1);
+    });
+}
+
 /// Drops that begin without the lock are counted apart: those of its owner, and those of others.
 #[test]
 pub fn drops_of_the_owner_and_of_another() {
