@@ -147,7 +147,6 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
-
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 
 mod access;
