@@ -60,7 +60,8 @@
 //! A [`Keyed`] pool is a slot map whose owning keys cannot go stale and free their slot on drop. What entities call each other
 //! by is a [`WeakKey`], a copyable name that never answers for another object; it is looked up under a hold
 //! ([`hold`](generic::FixedPool::hold), [`hold_mut`](generic::FixedPool::hold_mut)). Objects nobody needs to own are given to
-//! the pool ([`adopt`](generic::FixedPool::adopt)).
+//! the pool ([`adopt`](generic::FixedPool::adopt), [`spawn`](generic::FixedPool::spawn)). The page [`entity_storage`] has a
+//! world beside the same world on a slot map.
 //!
 //! ```
 //! use mem_pool::{FixedPool, Keyed, PoolBox, WeakKey};
@@ -83,7 +84,7 @@
 //!         match entity {
 //!             Entity::Ship { x, speed } => *x += *speed,
 //!             Entity::Turret { ship, x } => {
-//!                 spawner.adopt(spawner.alloc(Entity::Bullet { x: *x, ticks_left: 3 })); // spawn while walking
+//!                 spawner.spawn(Entity::Bullet { x: *x, ticks_left: 3 }); // while walking
 //!                 turrets.push((*ship, *x));
 //!             }
 //!             Entity::Bullet { x, ticks_left } => (*x, *ticks_left) = (*x + 4.0, ticks_left.saturating_sub(1)),
@@ -98,6 +99,19 @@
 //! drop(ship);                                // despawn: nothing to look up, nothing to forget
 //! assert!(world.len() < 6);
 //! ```
+//!
+//! # Features
+//!
+//! All are off by default. Each is for one other crate, and marked where it appears.
+//!
+//! | feature | with it |
+//! |---|---|
+//! | `rayon` | `FixedPool::par_for_each` and `par_for_each_mut`: walks on all threads, with all that other walks promise |
+//! | `allocator-api2` | containers in a [`VariadicPool`]: `Vec::new_in(&pool)`, or with a `PoolAllocator`, which is owned and cloned |
+//! | `bytes` | [`PoolBytes`] into `Bytes` without a copy, and filled as a `BufMut`; see the example `echo` |
+//! | `serde` | handles, [statistics](FixedStats) and [heap maps](HeapMap) are serialised; `LoadInto` loads a list into a pool |
+//!
+//! Who comes from the C library finds its calls [here](from_c).
 //!
 //! # Guarantees
 //!
@@ -137,16 +151,22 @@
 //! pushes it. No bitmap is touched: they are made exact when a walk looks at them, by flushing the magazine. (The magazine is
 //! after Bonwick and Adams, "Magazines and Vmem", 2001; bitmaps instead of free lists are what lets a pool be walked.)
 //!
+//! A shard's lock is biased towards the thread that locked it first: that thread says that it is inside and looks whether the bias
+//! was revoked, without an atomic read-modify-write. Others take a mutex, revoke the bias and wait for it to leave. In a pool that
+//! nobody walks (`Unique`) they leave what they drop in the shard's inbox, and 128 of them share one taking of the lock.
+//!
 //! A walk pins a group under the lock, gives the lock back, runs the closure on the group's live objects, and takes the lock again
 //! to leave it and pin the next. A drop in a pinned group is marked, and carried out by the last walk that may have seen the
 //! object. Two pin counters that change roles keep walks that come later from putting it off for ever.
 //!
 //! The byte pool's shards guard an arena of blocks with boundary tags (Knuth, TAOCP 1, 2.5): each block knows its own size and
 //! that of the block before it, so that neighbours merge in O(1); free ones lie in bins by size, large ones in a trie within the
-//! blocks themselves (after Lea's `dlmalloc`), so that the best fit is found without a search over all of them.
+//! blocks themselves (after Lea's `dlmalloc`), so that the best fit is found without a search over all of them. What was released
+//! last waits for the next operation, which may ask for just its size; whatever else happens first merges it.
+//!
+//! [How it is tested](how_it_is_tested), what that found, and what has not been run, is a page of its own.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 
 mod access;
@@ -229,11 +249,6 @@ pub mod model {
         Biased, BiasedLock, Numbers, Rule, break_rule, set_number, try_every_order,
     };
 }
-
-/// The README's code is tested with the docs.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct ReadmeDoctests;
 
 /// The README's code is tested with the docs.
 #[cfg(doctest)]
