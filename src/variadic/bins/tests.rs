@@ -119,3 +119,26 @@ fn a_visit_ends_when_it_is_told_to() {
     // SAFETY: the test is over.
     drop(unsafe { chunk.into_region() });
 }
+
+#[test]
+fn among_equals_the_one_that_stands_apart_is_the_last_choice() {
+    let sizes = [500, 500, 400];
+    let (chunk, blocks) = blocks(&sizes);
+    let mut bins = Bins::new();
+    for &block in &blocks[..2] {
+        // SAFETY: it is free and not listed.
+        unsafe { bins.insert(block) };
+    }
+    for ask in [LEAST, 300, 500] {
+        assert_eq!(bins.best(ask), Some(blocks[1]));
+    }
+    // SAFETY: it was listed above.
+    unsafe { bins.remove(blocks[1]) };
+    assert_eq!(bins.best(LEAST), Some(blocks[0]));
+    // SAFETY: it is free and not listed.
+    unsafe { bins.insert(blocks[2]) };
+    let best = [LEAST, 400, 401].map(|ask| bins.best(ask).unwrap());
+    assert_eq!(best, [blocks[2], blocks[2], blocks[0]]);
+    // SAFETY: the test is over.
+    drop(unsafe { chunk.into_region() });
+}
