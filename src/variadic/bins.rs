@@ -117,13 +117,13 @@ impl Bins {
 
     /// The listed blocks, without their order: calls `visit` for each until it says `false`.
     pub(crate) fn for_each(&self, visit: &mut impl FnMut(Block, Slot) -> bool) -> bool {
-        let apart = self.apart.is_none_or(|block| visit(block, Slot::Apart));
+        if !self.apart.is_none_or(|block| visit(block, Slot::Apart)) {
+            return false;
+        }
         let mut visit = |node: Node, slot| visit(node.block(), slot);
         let visit = &mut visit;
         let mut lists = self.lists.iter().enumerate();
-        let lists = lists.all(|(size, &list)| visit_list(list, Slot::List(size), visit));
-        apart
-            && lists
+        lists.all(|(size, &list)| visit_list(list, Slot::List(size), visit))
             && self
                 .trees
                 .iter()
