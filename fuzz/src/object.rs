@@ -51,6 +51,15 @@ impl Ledger {
             .count()
     }
 
+    /// Objects whose destructor has not run, and which were not moved out.
+    pub(crate) fn count_undestroyed(&self) -> usize {
+        let all = self.0.borrow();
+        let undestroyed = all
+            .iter()
+            .filter(|(state, drops)| *state != State::Gone && *drops == 0);
+        undestroyed.count()
+    }
+
     /// The last hold or walk has gone.
     pub(crate) fn settle(&self) {
         for object in self.0.borrow_mut().iter_mut() {

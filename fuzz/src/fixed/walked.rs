@@ -86,8 +86,9 @@ impl<A: Walked, L: Lock> World<A, L> {
         self.ledger.check();
     }
 
+    /// Slots that are not free. What a walk drops in a group that nobody is inside of is destroyed at once.
     fn used(&self) -> usize {
-        self.ledger.count(State::Live) + self.ledger.count(State::Dropped)
+        self.ledger.count_undestroyed()
     }
 
     fn has_room(&self) -> bool {
