@@ -521,10 +521,11 @@ fn free<L: Lock>(shard: &SlotShard<L>) -> usize {
 pub(crate) unsafe fn release_unseen<L: Lock>(lease: Lease, counted: bool) {
     // SAFETY: one-lease: the slot's region is attached and keeps the shard; only atomics are touched.
     let shard = unsafe { shard_of::<L>(&lease).as_ref() };
+    let own = shard.is_owner();
     if !counted {
-        count_drop::<L>(shard);
+        count_drop(shard, own);
     }
-    let lease = if shard.is_owner() || shard.shards().common().config.keep_empty.is_some() {
+    let lease = if own || shard.shards().common().config.keep_empty.is_some() {
         Some(lease)
     } else {
         shard.open().others.inbox.post(lease)
@@ -532,7 +533,7 @@ pub(crate) unsafe fn release_unseen<L: Lock>(lease: Lease, counted: bool) {
     let Some(lease) = lease else { return };
     // SAFETY: the pool has lock `L`, and the lease is given up under this lock.
     let mut slots = unsafe { lock_shard_of::<L>(&lease) };
-    if !shard.is_owner() {
+    if !own {
         receive(&mut slots, shard); // it was full, and is worth the lock for its others, too
     }
     let idle = slots.release(lease);
@@ -566,14 +567,15 @@ pub(crate) unsafe fn lock_shard_of<'a, L: Lock>(lease: &Leased) -> SlotGuard<'a,
 #[inline]
 pub(crate) unsafe fn count_drop_unlocked<L: Lock>(lease: &Leased) {
     // SAFETY: as in `lock_shard_of`; only atomics are touched.
-    count_drop::<L>(unsafe { shard_of::<L>(lease).as_ref() });
+    let shard = unsafe { shard_of::<L>(lease).as_ref() };
+    count_drop(shard, shard.is_owner());
 }
 
-/// Counts a drop that begins without the lock.
+/// Counts a drop that begins without the lock; `own` says whether the calling thread is the lock's owner.
 #[inline]
-fn count_drop<L: Lock>(shard: &SlotShard<L>) {
+fn count_drop<L: Lock>(shard: &SlotShard<L>, own: bool) {
     let open = shard.open();
-    if shard.is_owner() {
+    if own {
         let before = open.dropped_by_owner.load(Ordering::Relaxed);
         open.dropped_by_owner
             .store(before.wrapping_add(1), Ordering::Relaxed);
