@@ -158,6 +158,12 @@ impl Slots {
         if self.counted {
             return None;
         }
+        self.pop()
+    }
+
+    /// Leases the slot on top of the magazine.
+    #[inline]
+    fn pop(&mut self) -> Option<Lease> {
         let slot = self.magazine.pop()?;
         // SAFETY: partition: what is in the magazine has no lease.
         let lease = unsafe { Lease::from_slot(slot) };
@@ -171,10 +177,7 @@ impl Slots {
         if self.magazine.is_empty() {
             self.refill();
         }
-        let slot = self.magazine.pop()?;
-        // SAFETY: partition: what is in the magazine has no lease.
-        let lease = unsafe { Lease::from_slot(slot) };
-        lease.open();
+        let lease = self.pop()?;
         if self.counted {
             let header = lease.header();
             header.used.set(header.used.get() + 1);
