@@ -6,6 +6,10 @@ use std::ptr::NonNull;
 
 use crate::asan;
 
+/// Bytes of a huge page, on x86-64 and on AArch64 with pages of 4 KiB. Regions that are aligned to as much are put on huge pages
+/// where the system does that when asked.
+pub(crate) const HUGE_PAGE: usize = 2 << 20;
+
 /// One raw allocation from the global allocator.
 ///
 /// # Invariants
@@ -25,9 +29,11 @@ impl Region {
         assert!(layout.size() > 0, "a region is never empty");
         // SAFETY: the layout's size was just checked not to be zero.
         let base = unsafe { alloc(layout) };
-        NonNull::new(base)
-            .map(|base| Self { base, layout })
-            .ok_or(layout)
+        let base = NonNull::new(base).ok_or(layout)?;
+        if layout.align() >= HUGE_PAGE {
+            system::advise_huge_pages(base, layout.size());
+        }
+        Ok(Self { base, layout })
     }
 
     /// The first byte; its provenance spans the region.
@@ -63,5 +69,69 @@ impl Drop for Region {
         asan::unpoison(self.base, self.layout.size());
         // SAFETY: own-layout.
         unsafe { dealloc(self.base.as_ptr(), self.layout) }
+    }
+}
+
+#[cfg(all(target_os = "linux", not(miri), not(loom)))]
+mod system {
+    use std::ptr::NonNull;
+
+    /// Asks for huge pages, best effort: a kernel without them refuses, and nothing else changes. The advice stays with the
+    /// addresses when the allocator has them back.
+    pub(super) fn advise_huge_pages(base: NonNull<u8>, size: usize) {
+        // SAFETY: the advice changes neither what the memory holds nor who may use it.
+        unsafe { libc::madvise(base.as_ptr().cast(), size, libc::MADV_HUGEPAGE) };
+    }
+}
+
+#[cfg(not(all(target_os = "linux", not(miri), not(loom))))]
+mod system {
+    use std::ptr::NonNull;
+
+    /// There is no such call.
+    pub(super) fn advise_huge_pages(_: NonNull<u8>, _: usize) {}
+}
+
+#[cfg(all(test, target_os = "linux", not(miri), not(loom)))]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    /// Whether the kernel was told to put the page at `address` on a huge one.
+    fn is_advised(address: usize) -> bool {
+        let maps = fs::read_to_string("/proc/self/smaps").unwrap();
+        let mut here = false;
+        for line in maps.lines() {
+            let range = line
+                .split_once(' ')
+                .and_then(|(range, _)| range.split_once('-'));
+            let ends = range.and_then(|(start, end)| {
+                let hex = |text| usize::from_str_radix(text, 16).ok();
+                Some(hex(start)?..hex(end)?)
+            });
+            here = ends.map_or(here, |range| range.contains(&address));
+            if here && line.starts_with("VmFlags:") {
+                return line.split_whitespace().any(|flag| flag == "hg");
+            }
+        }
+        panic!("{address:#x} is not mapped");
+    }
+
+    #[test]
+    fn only_regions_aligned_to_a_huge_page_ask_for_huge_pages() {
+        if !Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
+            return; // a kernel that has none
+        }
+        let region = |size, align| {
+            let layout = Layout::from_size_align(size, align).unwrap();
+            Region::try_new(layout).unwrap()
+        };
+        let huge = region(HUGE_PAGE, HUGE_PAGE);
+        // So large that no allocator puts it where a region was before.
+        let plain = region(64 * HUGE_PAGE, HUGE_PAGE / 2);
+        let first = huge.base().addr().get();
+        assert!(is_advised(first) && is_advised(first + HUGE_PAGE - 1));
+        assert!(!is_advised(plain.base().addr().get()));
     }
 }

@@ -12,6 +12,7 @@ use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use crate::access::Access;
+use crate::chunk::HUGE_PAGE;
 
 /// Bytes and alignment of a chunk: masking a slot's address with it finds the chunk.
 ///
@@ -26,6 +27,12 @@ pub(crate) const MOST_ALIGN: usize = CHUNK / 2;
 
 /// Chunks of the largest region.
 pub(crate) const MOST_CHUNKS: usize = 32;
+
+/// Bytes of the largest region of packed chunks. It is aligned to as much, so that it can be one huge page: with a million
+/// objects at random places, misses of the address translation cost more than those of the cache.
+const MOST_REGION: usize = MOST_CHUNKS * CHUNK;
+
+const _: () = assert!(MOST_REGION == HUGE_PAGE);
 
 /// Bytes of a chunk's header.
 pub(crate) const HEADER_SIZE: usize = 128;
@@ -218,15 +225,25 @@ impl SlotLayout {
     pub(crate) fn region(&self, slots: usize) -> Option<RegionLayout> {
         let chunks = slots.div_ceil(self.per_chunk);
         let last = self.chunk_bytes(slots - (chunks - 1) * self.per_chunk)?;
-        let memory = Layout::from_size_align((chunks - 1) * CHUNK + last, CHUNK).ok()?;
+        let bytes = if self.is_packed() && slots == self.most_per_region() {
+            MOST_REGION
+        } else {
+            (chunks - 1) * CHUNK + last
+        };
         Some(RegionLayout {
             slot: *self,
             slots,
             chunks,
             per_chunk: self.per_chunk,
-            memory,
+            memory: region_memory(bytes)?,
         })
     }
+}
+
+/// The layout of a region of so many bytes; `None` beyond what can be allocated.
+pub(crate) fn region_memory(bytes: usize) -> Option<Layout> {
+    let align = if bytes == MOST_REGION { bytes } else { CHUNK };
+    Layout::from_size_align(bytes, align).ok()
 }
 
 /// A region of one pool: its memory and how its slots are spread over chunks.
@@ -349,6 +366,16 @@ mod tests {
             region.memory.size(),
             2 * CHUNK + layout.chunk_bytes(1).unwrap()
         );
+    }
+
+    #[test]
+    fn the_largest_regions_of_packed_chunks_are_huge_pages() {
+        let layout = SlotLayout::of::<[u8; 72]>();
+        let largest = layout.region(layout.most_per_region()).unwrap().memory;
+        assert_eq!((largest.size(), largest.align()), (HUGE_PAGE, HUGE_PAGE));
+        let smaller = layout.region(layout.most_per_region() - 1).unwrap().memory;
+        assert!(smaller.size() < HUGE_PAGE);
+        assert_eq!(smaller.align(), CHUNK);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::alloc::Layout;
 use std::ptr::NonNull;
 
 use super::header::{Header, Origin, header_at};
-use super::layout::{CHUNK, RegionLayout};
+use super::layout::{CHUNK, RegionLayout, region_memory};
 use crate::asan;
 use crate::chunk::Region;
 
@@ -155,7 +155,7 @@ impl Drop for Detached {
             // SAFETY: pushed-is-ours.
             let header = unsafe { first.as_ref() };
             self.head = header.all.next.get();
-            let layout = Layout::from_size_align(header.region_size(), CHUNK);
+            let layout = region_memory(header.region_size());
             let layout = layout.expect("own-layout: it was allocated with this");
             // SAFETY: own-layout: `base` has the region's address and provenance; each region is pushed once.
             drop(unsafe { Region::from_raw(header.base(), layout) });
