@@ -21,6 +21,7 @@ use std::alloc::{Layout, alloc};
 use std::cell::Cell;
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
 
@@ -47,7 +48,7 @@ use native as platform;
 pub(crate) use growing::Growing;
 use platform::StaticPtr;
 pub(crate) use platform::{
-    AtomicPtr, AtomicU64, AtomicUsize, INBOX, Ordering, StaticU64, keeps, yield_now,
+    AtomicPtr, AtomicU64, AtomicUsize, Ordering, StaticU64, keeps, yield_now,
 };
 pub(crate) use rule::Rule;
 pub(crate) use spin::SpinLock;
@@ -59,6 +60,9 @@ pub trait Lock: Sealed + Sized + 'static {
     /// The lock of one shard.
     #[doc(hidden)]
     type Raw: RawLock;
+    /// Room for what other threads than a lock's owner leave in its shard.
+    #[doc(hidden)]
+    type Room: Room;
     /// How many shards a pool has: a power of two.
     #[doc(hidden)]
     fn shard_count() -> usize;
@@ -88,6 +92,27 @@ pub trait RawLock {
     fn is_owner(&self) -> bool;
 }
 
+/// Places for pointers. Those that were never used are not initialised, so their memory is never touched.
+#[doc(hidden)]
+pub trait Room {
+    /// The places, empty.
+    fn new() -> Self;
+    /// All places.
+    fn places(&mut self) -> &mut [MaybeUninit<NonNull<u8>>];
+}
+
+impl<const N: usize> Room for [MaybeUninit<NonNull<u8>>; N] {
+    #[inline]
+    fn new() -> Self {
+        [const { MaybeUninit::uninit() }; N]
+    }
+
+    #[inline]
+    fn places(&mut self) -> &mut [MaybeUninit<NonNull<u8>>] {
+        self
+    }
+}
+
 /// The pool may be shared by threads; each of its shards stands behind a mutex. The default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Locked;
@@ -104,6 +129,7 @@ pub(crate) const MOST_SHARDS: usize = 64;
 
 impl Lock for Locked {
     type Raw = platform::LockedRaw;
+    type Room = [MaybeUninit<NonNull<u8>>; platform::INBOX];
 
     fn shard_count() -> usize {
         platform::shard_count()
@@ -117,6 +143,7 @@ impl Lock for Locked {
 
 impl Lock for Unlocked {
     type Raw = NoMutex;
+    type Room = [MaybeUninit<NonNull<u8>>; 0]; // there are no others
 
     fn shard_count() -> usize {
         1
@@ -175,18 +202,22 @@ pub(crate) trait Core: Sized {
     /// What the shards of one pool have in common; reached without a lock.
     type Common;
     /// What one shard keeps beside its lock; reached without it.
-    type Open: Default;
+    type Open<L: Lock>: Default;
     /// The core of a new shard.
     fn new(common: &Self::Common) -> Self;
 }
 
 /// One lock and the core behind it.
+///
+/// In this order, for others read what never changes, in front, while the lock's owner writes the core; and much of what lies open
+/// is seldom used.
+#[repr(C)]
 pub(crate) struct Shard<L: Lock, C: Core> {
-    lock: L::Raw,
-    open: C::Open,
     shards: NonNull<Shards<L, C>>,
     index: usize,
+    lock: L::Raw,
     core: UnsafeCell<C>,
+    open: C::Open<L>,
 }
 
 impl<L: Lock, C: Core> Shard<L, C> {
@@ -226,7 +257,7 @@ impl<L: Lock, C: Core> Shard<L, C> {
 
     /// What is kept beside the lock.
     #[inline]
-    pub(crate) fn open(&self) -> &C::Open {
+    pub(crate) fn open(&self) -> &C::Open<L> {
         &self.open
     }
 
@@ -338,7 +369,7 @@ impl<L: Lock, C: Core> Shards<L, C> {
     fn make(&self, index: usize) -> Result<&Shard<L, C>, Layout> {
         let made = try_place(|_| Shard {
             lock: L::Raw::new(),
-            open: C::Open::default(),
+            open: C::Open::<L>::default(),
             shards: self.this,
             index,
             core: UnsafeCell::new(C::new(&self.common)),

@@ -5,87 +5,105 @@
 //! inbox when it has no slot at hand, whoever finds it full empties it, and so does everybody who wants to know what is free:
 //! always under the shard's lock, so that a slot is in the inbox or in the shard, never in between.
 
-use std::mem::MaybeUninit;
-use std::ptr::NonNull;
-
 use super::lease::Lease;
-use crate::sync::{AtomicUsize, INBOX, Ordering, Rule, SpinLock, keeps};
+use crate::sync::{AtomicUsize, Ordering, Room, Rule, SpinLock, keeps};
 
-/// A shard's inbox.
-#[derive(Default)]
-pub(crate) struct Inbox {
+/// A shard's inbox. Its counts are written under the spin lock, and so without an atomic read-modify-write.
+#[repr(C)]
+pub(crate) struct Inbox<R> {
     /// How many slots are in it: a post that happens before is seen.
     count: AtomicUsize,
-    posted: SpinLock<Posted>,
+    /// How many objects were counted out by posts.
+    dropped: AtomicUsize,
+    posted: SpinLock<Posted<R>>,
 }
 
 #[cfg(not(loom))]
-const _: () = assert!(
-    size_of::<Inbox>() == 2 * size_of::<usize>() + size_of::<Posted>(),
-    "an inbox may be freed while `post` returns: all of it is in cells, without padding"
-);
+const _: () = {
+    type Full = <crate::sync::Locked as crate::sync::Lock>::Room;
+    assert!(
+        size_of::<Inbox<Full>>() == 3 * size_of::<usize>() + size_of::<Posted<Full>>(),
+        "an inbox may be freed while `post` returns: all of it is in cells, without padding"
+    );
+};
 
 /// Slots that were posted.
 ///
 /// # Invariants
 ///
-/// *posted-is-leased*: the first `len` entries are initialised, and their slots' leases are the inbox's.
-struct Posted {
+/// *posted-is-leased*: the first `len` places are initialised, and their slots' leases are the inbox's.
+#[repr(C)]
+struct Posted<R> {
     len: usize,
     /// Nobody will look any more.
     closed: bool,
-    slots: [MaybeUninit<NonNull<u8>>; INBOX],
+    slots: R,
 }
 
 // SAFETY: leases are rights to slots, which any thread may give back.
-unsafe impl Send for Posted {}
+unsafe impl<R: Room> Send for Posted<R> {}
 
-impl Default for Posted {
-    fn default() -> Self {
+impl<R: Room> Inbox<R> {
+    pub(crate) fn new() -> Self {
         Self {
-            len: 0,
-            closed: false,
-            slots: [MaybeUninit::uninit(); INBOX],
+            count: AtomicUsize::new(0),
+            dropped: AtomicUsize::new(0),
+            posted: SpinLock::new(Posted {
+                len: 0,
+                closed: false,
+                slots: R::new(),
+            }),
         }
     }
-}
 
-impl Inbox {
-    /// Posts a slot; gives it back if the inbox is full or closed. When it does not, the slot may be released already, and the
-    /// shard be gone.
+    /// Posts a slot, and counts its object out unless it is `counted`. Gives the slot back, and counts nothing, if the inbox is
+    /// full or closed. When it does not, the slot may be released already, and the shard be gone.
     #[inline]
-    pub(crate) fn post(&self, lease: Lease) -> Option<Lease> {
+    pub(crate) fn post(&self, lease: Lease, counted: bool) -> Option<Lease> {
         self.posted.with(|posted| {
-            if posted.closed || posted.len == INBOX {
+            let place = posted.slots.places().get_mut(posted.len);
+            let Some(place) = place.filter(|_| !posted.closed) else {
                 return Some(lease);
-            }
+            };
             lease.shut();
-            posted.slots[posted.len].write(lease.into_slot());
+            place.write(lease.into_slot());
             posted.len += 1;
             self.count.store(posted.len, Ordering::Relaxed);
+            if !counted {
+                let before = self.dropped.load(Ordering::Relaxed);
+                self.dropped
+                    .store(before.wrapping_add(1), Ordering::Relaxed);
+            }
             None
         })
     }
 
-    /// Runs `f` on all that was posted. The caller has the shard's lock; `f` takes none.
+    /// How many objects were counted out by posts: a post that happens before is seen.
+    pub(crate) fn dropped(&self) -> usize {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Runs `f` on what was posted last, at most `most` slots. The caller has the shard's lock; `f` takes none.
     #[inline]
-    pub(crate) fn drain(&self, f: impl FnMut(Lease)) {
+    pub(crate) fn drain(&self, most: usize, f: impl FnMut(Lease)) {
         if self.count.load(Ordering::Relaxed) != 0 {
-            self.posted.with(|posted| self.empty(posted, f));
+            self.posted.with(|posted| self.take(posted, most, f));
         }
     }
 
-    /// As [`drain`](Self::drain), and nothing is kept from now on.
+    /// Runs `f` on all that was posted, and nothing is kept from now on. The caller has the shard's lock; `f` takes none.
     pub(crate) fn close(&self, f: impl FnMut(Lease)) {
         self.posted.with(|posted| {
             posted.closed = keeps(Rule::InboxClosed);
-            self.empty(posted, f);
+            self.take(posted, usize::MAX, f);
         });
     }
 
-    fn empty(&self, posted: &mut Posted, mut f: impl FnMut(Lease)) {
-        self.count.store(0, Ordering::Relaxed);
-        for slot in &posted.slots[..std::mem::take(&mut posted.len)] {
+    fn take(&self, posted: &mut Posted<R>, most: usize, mut f: impl FnMut(Lease)) {
+        let (len, kept) = (posted.len, posted.len.saturating_sub(most));
+        posted.len = kept;
+        self.count.store(kept, Ordering::Relaxed);
+        for slot in &posted.slots.places()[kept..len] {
             // SAFETY: posted-is-leased: the place was below `len`.
             let slot = unsafe { slot.assume_init() };
             // SAFETY: posted-is-leased: the lease was given up in `post`, and the inbox forgets it.

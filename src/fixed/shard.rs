@@ -9,6 +9,7 @@ use super::header::Origin;
 use super::inbox::Inbox;
 use super::layout::SlotLayout;
 use super::lease::{Idle, Lease, Leased};
+use super::magazine::MAGAZINE;
 use super::region::{Detached, NewRegion};
 use super::slots::Slots;
 use crate::chunk::Region;
@@ -135,28 +136,41 @@ impl Common {
 }
 
 /// What a slot shard keeps beside its lock.
-#[derive(Default)]
-pub(crate) struct Open {
+#[repr(C)]
+pub(crate) struct Open<L: Lock> {
     /// Drops that the lock's owner began without the lock, of objects that [`Slots::live`] still counts. It alone writes this.
     dropped_by_owner: AtomicUsize,
     /// The chunks in which weak keys were made.
     pub(crate) directory: Directory,
-    others: Others,
+    others: Others<L>,
 }
 
 /// What other threads than the lock's owner write: on cache lines of their own.
-#[derive(Default)]
-#[repr(align(64))]
-struct Others {
-    /// As `Open::dropped_by_owner`, of all others.
+#[repr(C, align(64))]
+struct Others<L: Lock> {
+    /// As `Open::dropped_by_owner`, of all others, but for those that their posts counted.
     dropped: AtomicUsize,
     /// What they have given back, in a pool that nobody walks.
-    inbox: Inbox,
+    inbox: Inbox<L::Room>,
+}
+
+impl<L: Lock> Default for Open<L> {
+    fn default() -> Self {
+        let others = Others {
+            dropped: AtomicUsize::new(0),
+            inbox: Inbox::new(),
+        };
+        Self {
+            dropped_by_owner: AtomicUsize::new(0),
+            directory: Directory::default(),
+            others,
+        }
+    }
 }
 
 impl Core for Slots {
     type Common = Common;
-    type Open = Open;
+    type Open<L: Lock> = Open<L>;
 
     fn new(common: &Common) -> Self {
         Slots::new(common.config.keep_empty.is_some())
@@ -200,10 +214,11 @@ fn take_locked<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) -> Option<Lease
     slots.take_at_hand().or_else(|| take_received(slots, shard))
 }
 
-/// Takes a slot, also of those that other threads have given back.
+/// Takes a slot, also of those that other threads have given back. No more of these are received than the empty magazine has room
+/// for: what goes through it into the bitmaps would soon be taken out of them again.
 #[cold]
 fn take_received<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) -> Option<Lease> {
-    receive(slots, shard);
+    receive_some(slots, shard, MAGAZINE);
     let before = slots.idle();
     let lease = slots.take();
     if slots.is_counted() {
@@ -214,7 +229,12 @@ fn take_received<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) -> Option<Lea
 
 /// Releases what other threads have posted. The caller has the shard's lock.
 pub(crate) fn receive<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) {
-    shard.open().others.inbox.drain(|lease| {
+    receive_some(slots, shard, usize::MAX);
+}
+
+/// Releases what was posted last, at most so many slots. The caller has the shard's lock.
+fn receive_some<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>, most: usize) {
+    shard.open().others.inbox.drain(most, |lease| {
         let idle = slots.release(lease);
         debug_assert!(idle.is_none(), "there are no posts in a counted shard");
     });
@@ -522,17 +542,17 @@ pub(crate) unsafe fn release_unseen<L: Lock>(lease: Lease, counted: bool) {
     // SAFETY: one-lease: the slot's region is attached and keeps the shard; only atomics are touched.
     let shard = unsafe { shard_of::<L>(&lease).as_ref() };
     let own = shard.is_owner();
-    if !counted {
-        count_drop(shard, own);
-    }
     let lease = if own || shard.shards().common().config.keep_empty.is_some() {
         Some(lease)
     } else {
-        shard.open().others.inbox.post(lease)
+        shard.open().others.inbox.post(lease, counted)
     };
     let Some(lease) = lease else { return };
     // SAFETY: the pool has lock `L`, and the lease is given up under this lock.
     let mut slots = unsafe { lock_shard_of::<L>(&lease) };
+    if !counted {
+        slots.count_dropped();
+    }
     if !own {
         receive(&mut slots, shard); // it was full, and is worth the lock for its others, too
     }
@@ -592,6 +612,7 @@ pub(crate) fn live<L: Lock>(slots: &SlotGuard<'_, L>) -> usize {
         .live()
         .wrapping_sub(open.others.dropped.load(Ordering::Relaxed))
         .wrapping_sub(open.dropped_by_owner.load(Ordering::Relaxed))
+        .wrapping_sub(open.others.inbox.dropped())
 }
 
 /// Unlocks; before that, takes the chunk that became idle out of the shard if it is one too many, and frees it after.

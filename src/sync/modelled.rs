@@ -237,8 +237,8 @@ impl Numbers {
     }
 }
 
-/// As many slots that other threads give back to a shard share one taking of its lock.
-pub(crate) const INBOX: usize = 2;
+/// Room for so many slots in the inbox of a shard.
+pub(super) const INBOX: usize = 2;
 
 /// A lock for which one would spin: here one waits, or the checker would try how long.
 pub(super) type RawSpinLock = RawMutex;
@@ -347,6 +347,7 @@ impl Sealed for Biased {}
 
 impl Lock for Biased {
     type Raw = Watched<BiasedMutex>;
+    type Room = <super::Locked as Lock>::Room;
 
     fn shard_count() -> usize {
         shard_count()

@@ -20,8 +20,9 @@ pub(super) use super::own_number::number;
 /// most. Doubled each time it is revoked, so that a shard that is really shared settles on the mutex.
 pub(super) const PATIENCE: (u32, u32) = (64, 1 << 14);
 
-/// As many slots that other threads give back to a shard share one taking of its lock.
-pub(crate) const INBOX: usize = 128;
+/// Room for so many slots in the inbox of a shard: with 128 others find it full so often that the owner loses its bias, and an
+/// object made by one thread and dropped by another takes half as long again.
+pub(super) const INBOX: usize = 512;
 
 /// The lock behind [`Locked`](super::Locked).
 pub(super) type LockedRaw = BiasedMutex;

@@ -8,6 +8,7 @@ use std::cell::UnsafeCell;
 use super::platform::RawSpinLock;
 
 /// A value that is used by one thread at a time, for a few instructions that do not panic.
+#[repr(C)]
 pub(crate) struct SpinLock<T> {
     lock: RawSpinLock,
     value: UnsafeCell<T>,
@@ -16,16 +17,14 @@ pub(crate) struct SpinLock<T> {
 // SAFETY: the value is lent to one thread at a time, under the lock.
 unsafe impl<T: Send> Sync for SpinLock<T> {}
 
-impl<T: Default> Default for SpinLock<T> {
-    fn default() -> Self {
+impl<T> SpinLock<T> {
+    pub(crate) fn new(value: T) -> Self {
         Self {
             lock: RawSpinLock::new(),
-            value: UnsafeCell::default(),
+            value: UnsafeCell::new(value),
         }
     }
-}
 
-impl<T> SpinLock<T> {
     /// Runs `f` on the value. The store that ends it is the last access to the lock's memory: another thread may free it then,
     /// while `self` is still a reference. That is allowed where all of it is in cells, padding too, of which there is none.
     #[inline]

@@ -42,7 +42,7 @@ pub(crate) struct Supply {
 
 impl Core for Arena {
     type Common = Supply;
-    type Open = ();
+    type Open<L: Lock> = ();
 
     fn new(supply: &Supply) -> Self {
         Self::new(supply.config.policy)

@@ -13,8 +13,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub struct Checking;
 
-/// Blocks made by watched threads and not yet freed: their layouts and sessions, by address.
-static BLOCKS: Mutex<BTreeMap<usize, (Layout, usize)>> = Mutex::new(BTreeMap::new());
+/// Blocks made by watched threads and not yet freed, by address.
+static BLOCKS: Mutex<BTreeMap<usize, Block>> = Mutex::new(BTreeMap::new());
+
+#[derive(Clone, Copy)]
+struct Block {
+    start: *mut u8,
+    layout: Layout,
+    session: usize,
+}
+
+// SAFETY: a pointer that says where a block is; what is in there is read by [`Session::pages_touched`] alone, which says when.
+unsafe impl Send for Block {}
 
 /// What the allocator does for a thread.
 #[derive(Clone, Copy)]
@@ -31,6 +41,8 @@ struct Watch {
     budget: usize,
     /// Called at each call, but not from within itself.
     callback: Option<fn()>,
+    /// Whether new memory is filled with [`UNTOUCHED`].
+    fill: bool,
 }
 
 const UNWATCHED: Watch = Watch {
@@ -40,7 +52,11 @@ const UNWATCHED: Watch = Watch {
     refuse_to: usize::MAX,
     budget: usize::MAX,
     callback: None,
+    fill: false,
 };
+
+/// What new memory is filled with where a test asks which of it is touched.
+const UNTOUCHED: u8 = 0xc7;
 
 thread_local! {
     static WATCH: Cell<Watch> = const { Cell::new(UNWATCHED) };
@@ -108,11 +124,17 @@ unsafe impl GlobalAlloc for Checking {
         }
         // SAFETY: as the caller promises.
         let block = unsafe { System.alloc(layout) };
+        if WATCH.get().fill && !block.is_null() {
+            // SAFETY: it was just allocated with this layout.
+            unsafe { block.write_bytes(UNTOUCHED, layout.size()) };
+        }
         unwatched(|| {
-            BLOCKS
-                .lock()
-                .unwrap()
-                .insert(block.addr(), (layout, session))
+            let made = Block {
+                start: block,
+                layout,
+                session,
+            };
+            BLOCKS.lock().unwrap().insert(block.addr(), made)
         });
         block
     }
@@ -123,7 +145,10 @@ unsafe impl GlobalAlloc for Checking {
             return unsafe { System.dealloc(block, layout) };
         }
         let known = forget(block);
-        if let Some((made_with, _)) = known {
+        if let Some(Block {
+            layout: made_with, ..
+        }) = known
+        {
             if made_with != layout {
                 fail(
                     "made with one layout, freed with another",
@@ -144,7 +169,7 @@ thread_local! {
     static IN_BLOCKS: Cell<bool> = const { Cell::new(false) };
 }
 
-fn forget(block: *mut u8) -> Option<(Layout, usize)> {
+fn forget(block: *mut u8) -> Option<Block> {
     IN_BLOCKS.set(true);
     let known = unwatched(|| BLOCKS.lock().unwrap().remove(&block.addr()));
     IN_BLOCKS.set(false);
@@ -173,15 +198,34 @@ impl Session {
 
     /// Layouts of the session's blocks that were not freed.
     pub fn left(&self) -> Vec<Layout> {
+        self.blocks().iter().map(|block| block.layout).collect()
+    }
+
+    /// The session's blocks that were not freed.
+    fn blocks(&self) -> Vec<Block> {
         unwatched(|| {
             IN_BLOCKS.set(true);
             let blocks = BLOCKS.lock().unwrap();
-            let ours = blocks.values().filter(|(_, session)| *session == self.0);
-            let layouts = ours.map(|(layout, _)| *layout).collect();
+            let ours = |block: &&Block| block.session == self.0;
+            let found = blocks.values().filter(ours).copied().collect();
             drop(blocks);
             IN_BLOCKS.set(false);
-            layouts
+            found
         })
+    }
+
+    /// How many pages of the session's blocks were written to since [`fill_memory`], as if each block began with a page. Nobody
+    /// uses the blocks meanwhile.
+    pub fn pages_touched(&self) -> usize {
+        const PAGE: usize = 4096;
+        let mut pages = 0;
+        for block in self.blocks() {
+            // SAFETY: a block that was not freed, all of which was filled when it was made.
+            let bytes = unsafe { std::slice::from_raw_parts(block.start, block.layout.size()) };
+            let touched = |page: &&[u8]| page.iter().any(|byte| *byte != UNTOUCHED);
+            pages += bytes.chunks(PAGE).filter(touched).count();
+        }
+        pages
     }
 
     pub fn bytes_left(&self) -> usize {
@@ -205,6 +249,11 @@ pub fn refuse_nth(n: usize, for_ever: bool) {
             watch.refuse_from
         };
     });
+}
+
+/// Fills all memory that this thread allocates from now on, so that one sees what of it is touched.
+pub fn fill_memory() {
+    update(|watch| watch.fill = true);
 }
 
 pub fn refuse_none() {

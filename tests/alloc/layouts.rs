@@ -6,7 +6,7 @@ use mem_pool::generic::FixedPool;
 use mem_pool::{FixedPool as Locked, Lock, PoolBox};
 use rstest::rstest;
 
-use crate::checking::Session;
+use crate::checking::{Session, fill_memory};
 use crate::support::{Mode, OnDrop, Walked, count, in_every_mode, in_walked_modes, leaking};
 
 in_every_mode!(
@@ -16,6 +16,7 @@ in_every_mode!(
     nothing_is_left_after_panics,
     a_warm_pool_allocates_nothing,
     a_small_pool_stays_small,
+    ten_objects_touch_at_most_four_pages,
     shrinking_says_what_it_gives_back,
     regions_go_back_one_by_one_when_the_pool_is_gone,
     keeping_nothing_keeps_nothing,
@@ -128,6 +129,24 @@ fn a_warm_pool_allocates_nothing<A: Mode, L: Lock>() {
         handles.clear();
     });
     assert_eq!(calls, 0);
+}
+
+fn ten_objects_touch_at_most_four_pages<A: Mode, L: Lock>() {
+    if cfg!(mem_pool_asan) {
+        return; // all memory is read here, also what is nobody's
+    }
+    let mut handles = Vec::with_capacity(10);
+    let session = Session::new();
+    let (_alive, _) = session.run(|| {
+        fill_memory();
+        let pool = A::builder::<[u64; 8], L>().build();
+        handles.extend((0..10).map(|n| pool.alloc([n; 8])));
+        pool
+    });
+    let touched = session.pages_touched();
+    // What is not optimised copies uninitialised places, too.
+    let most = if cfg!(debug_assertions) { 5 } else { 4 };
+    assert!((2..=most).contains(&touched), "{touched}");
 }
 
 fn a_small_pool_stays_small<A: Mode, L: Lock>() {

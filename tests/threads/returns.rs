@@ -1,4 +1,4 @@
-//! What threads give back that did not take it: in a unique pool, through an inbox that holds 128 slots.
+//! What threads give back that did not take it: in a unique pool, through an inbox that holds 512 slots.
 
 use std::thread;
 
@@ -24,7 +24,7 @@ fn take_elsewhere(handles: Handles) {
 
 #[rstest]
 fn what_was_given_back_is_free(
-    #[values(1, 127, 128, 129, 1000)] count: usize,
+    #[values(1, 64, 65, 511, 512, 513, 2000)] count: usize,
     #[values(drop_elsewhere, take_elsewhere)] give_back: fn(Handles),
 ) {
     let _watchdog = watchdog();
@@ -45,7 +45,7 @@ fn what_was_given_back_is_free(
 }
 
 #[rstest]
-fn at_the_limit_each_is_found(#[values(1, 100, 128, 300)] limit: usize) {
+fn at_the_limit_each_is_found(#[values(1, 65, 512, 1000)] limit: usize) {
     let _watchdog = watchdog();
     let ledger = Ledger::default();
     let pool = FixedPool::<Tracked>::builder()
@@ -67,8 +67,8 @@ fn at_the_limit_each_is_found(#[values(1, 100, 128, 300)] limit: usize) {
 
 #[rstest]
 fn nothing_stays_with_a_pool_that_is_gone(
-    #[values(1, 64, 200)] before: usize,
-    #[values(0, 1, 128, 200)] after: usize,
+    #[values(1, 64, 600)] before: usize,
+    #[values(0, 1, 512, 600)] after: usize,
 ) {
     let _watchdog = watchdog();
     let ledger = Ledger::default();
