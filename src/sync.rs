@@ -80,6 +80,8 @@ pub trait RawLock {
     fn new() -> Self;
     /// Waits until the lock is free and takes it.
     fn lock(&self) -> Self::Token;
+    /// As [`lock`](Self::lock) for the lock's owner; nothing for others.
+    fn lock_if_owner(&self) -> Option<Self::Token>;
     /// Gives the lock back. The store that does so is the last access to the lock's memory: the next owner may free it. So
     /// `this` is a pointer: a reference would have to be good until the call returns, and its padding with it.
     ///
@@ -183,6 +185,12 @@ impl RawLock for NoMutex {
     }
 
     #[inline]
+    fn lock_if_owner(&self) -> Option<()> {
+        self.lock();
+        Some(())
+    }
+
+    #[inline]
     unsafe fn unlock(this: *const Self, (): ()) {
         #[cfg(debug_assertions)]
         // SAFETY: the caller's lock; the flag is all there is to it.
@@ -247,6 +255,22 @@ impl<L: Lock, C: Core> Shard<L, C> {
             token,
             lifetime: PhantomData,
         }
+    }
+
+    /// As [`lock_raw`](Self::lock_raw) for the lock's owner; nothing for others.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    #[inline]
+    pub(crate) unsafe fn lock_raw_if_owner<'a>(this: NonNull<Self>) -> Option<Guard<'a, L, C>> {
+        // SAFETY: the caller keeps the shard alive; the reference made here ends with this statement.
+        let token = unsafe { this.as_ref() }.lock.lock_if_owner()?;
+        Some(Guard {
+            shard: this,
+            token,
+            lifetime: PhantomData,
+        })
     }
 
     /// Whether the calling thread is the lock's owner, which alone may write what is the owner's.

@@ -539,22 +539,40 @@ fn free<L: Lock>(shard: &SlotShard<L>) -> usize {
 /// - Its object was destroyed or moved out.
 #[inline]
 pub(crate) unsafe fn release_unseen<L: Lock>(lease: Lease, counted: bool) {
+    let shard = shard_of::<L>(&lease);
+    // SAFETY: one-lease, as in `lock_shard_of`; the lease is given up under this lock.
+    match unsafe { Shard::lock_raw_if_owner(shard) } {
+        // SAFETY: passed on.
+        None => unsafe { release_elsewhere::<L>(lease, counted) },
+        Some(slots) => release_locked(slots, lease, counted),
+    }
+}
+
+/// Gives back a slot of a shard whose lock is another thread's. Not inlined: its registers would be saved by all that drop.
+///
+/// # Safety
+///
+/// As [`release_unseen`].
+#[inline(never)]
+unsafe fn release_elsewhere<L: Lock>(lease: Lease, counted: bool) {
     // SAFETY: one-lease: the slot's region is attached and keeps the shard; only atomics are touched.
     let shard = unsafe { shard_of::<L>(&lease).as_ref() };
-    let own = shard.is_owner();
-    let lease = if own || shard.shards().common().config.keep_empty.is_some() {
-        Some(lease)
-    } else {
-        shard.open().others.inbox.post(lease, counted)
+    let lease = match shard.shards().common().config.keep_empty {
+        Some(_) => Some(lease),
+        None => shard.open().others.inbox.post(lease, counted),
     };
     let Some(lease) = lease else { return };
     // SAFETY: the pool has lock `L`, and the lease is given up under this lock.
     let mut slots = unsafe { lock_shard_of::<L>(&lease) };
+    receive(&mut slots, shard); // it was full, and is worth the lock for its others, too
+    release_locked(slots, lease, counted);
+}
+
+/// Gives back a slot under its shard's lock.
+#[inline]
+fn release_locked<L: Lock>(mut slots: SlotGuard<'_, L>, lease: Lease, counted: bool) {
     if !counted {
         slots.count_dropped();
-    }
-    if !own {
-        receive(&mut slots, shard); // it was full, and is worth the lock for its others, too
     }
     let idle = slots.release(lease);
     finish(slots, idle);

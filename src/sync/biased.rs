@@ -85,14 +85,16 @@ impl RawLock for BiasedMutex {
     fn lock(&self) -> Taken {
         let me = platform::number();
         if self.owner.load(Ordering::Relaxed) == me {
-            self.state.inside.store(true, Ordering::Relaxed);
-            barrier::light();
-            if !self.state.revoked.load(Ordering::Relaxed) || !keeps(Rule::OwnerLooks) {
-                return Taken::Biased;
-            }
-            self.state.inside.store(false, Ordering::Release);
+            self.lock_as_owner(me)
+        } else {
+            self.lock_mutex(me)
         }
-        self.lock_mutex(me)
+    }
+
+    #[inline]
+    fn lock_if_owner(&self) -> Option<Taken> {
+        let me = platform::number();
+        (self.owner.load(Ordering::Relaxed) == me).then(|| self.lock_as_owner(me))
     }
 
     #[inline]
@@ -116,6 +118,18 @@ impl RawLock for BiasedMutex {
 }
 
 impl BiasedMutex {
+    /// Locks for the owner, which the caller is.
+    #[inline]
+    fn lock_as_owner(&self, me: usize) -> Taken {
+        self.state.inside.store(true, Ordering::Relaxed);
+        barrier::light();
+        if !self.state.revoked.load(Ordering::Relaxed) || !keeps(Rule::OwnerLooks) {
+            return Taken::Biased;
+        }
+        self.state.inside.store(false, Ordering::Release);
+        self.lock_mutex(me)
+    }
+
     #[cold]
     fn lock_mutex(&self, me: usize) -> Taken {
         self.state.mutex.lock();

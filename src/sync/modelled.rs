@@ -288,6 +288,10 @@ impl RawLock for RawMutex {
         self.lock();
     }
 
+    fn lock_if_owner(&self) -> Option<()> {
+        None
+    }
+
     unsafe fn unlock(this: *const Self, (): ()) {
         // SAFETY: the caller's lock.
         let lock = unsafe { &*this };
@@ -321,6 +325,12 @@ impl<R: RawLock> RawLock for Watched<R> {
         let token = self.lock.lock();
         self.inside.with_mut(|_| ());
         token
+    }
+
+    fn lock_if_owner(&self) -> Option<R::Token> {
+        let token = self.lock.lock_if_owner()?;
+        self.inside.with_mut(|_| ());
+        Some(token)
     }
 
     unsafe fn unlock(this: *const Self, token: R::Token) {
