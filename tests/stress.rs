@@ -22,15 +22,19 @@ const THREADS: usize = 8;
 /// Each round has a pool of its own.
 const ROUNDS: usize = 12;
 
-/// How many objects each thread makes in a round.
-fn cycles() -> usize {
+/// How many objects a test makes.
+fn all_cycles() -> usize {
     let set = std::env::var("MEM_POOL_STRESS_CYCLES");
-    let all = match set.as_deref() {
+    match set.as_deref() {
         Ok(text) => text.parse().expect("MEM_POOL_STRESS_CYCLES is a number"),
         Err(_) if cfg!(miri) => 1000,
         Err(_) => 1_000_000,
-    };
-    usize::max(all / (THREADS * ROUNDS), 10)
+    }
+}
+
+/// How many objects each thread makes in a round.
+fn cycles() -> usize {
+    usize::max(all_cycles() / (THREADS * ROUNDS), 10)
 }
 
 /// Whose each slot is, by address.
@@ -45,7 +49,9 @@ struct Owners {
 
 impl Owners {
     fn new() -> Self {
-        let count = if cfg!(miri) { 1 << 10 } else { 1 << 17 };
+        // Memory that is given back and taken again lies elsewhere, so the addresses are the more the longer it goes on.
+        let least = if cfg!(miri) { 1 << 10 } else { 1 << 17 };
+        let count = usize::max(all_cycles() / 16, least).next_power_of_two();
         let zero = || AtomicU64::new(0);
         Self {
             entries: (0..count).map(|_| Default::default()).collect(),

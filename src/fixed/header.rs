@@ -207,6 +207,41 @@ impl Header {
         unsafe { self.first.add(index * self.stride) }
     }
 
+    /// The slots of a group whose bits are set, lowest first, with the provenance of the region.
+    #[inline]
+    pub(crate) fn slots_of(&self, group: usize, mask: u64) -> impl Iterator<Item = NonNull<u8>> {
+        let highest = mask.checked_ilog2().unwrap_or(0) as usize;
+        let _ = self.slot(group * GROUP + highest); // all others are below
+        bits_of(mask).map(move |bit| {
+            let index = group * GROUP + bit as usize;
+            // SAFETY: own-layout: it is not above the highest, which was just looked at.
+            unsafe { self.first.add(index * self.stride) }
+        })
+    }
+
+    /// How many slots there are at the start of `slots` that are of this group, and their bits.
+    ///
+    /// All of `slots` are slots, of whatever chunk.
+    #[inline]
+    pub(crate) fn run_in(&self, group: usize, slots: &[NonNull<u8>]) -> (u64, usize) {
+        let before = group * GROUP;
+        let start = self.first.addr().get() + before * self.stride;
+        // Only so far: behind the last slot of a chunk there may be those of the next.
+        let end = (self.total as usize - before).min(GROUP) * self.stride;
+        let (mut mask, mut run) = (0, 0);
+        for slot in slots {
+            let offset = slot.addr().get().wrapping_sub(start);
+            if offset >= end {
+                break;
+            }
+            let bit = 1 << slot_index(offset, self.reciprocal);
+            debug_assert_eq!(mask & bit, 0, "partition: twice in here");
+            mask |= bit;
+            run += 1;
+        }
+        (mask, run)
+    }
+
     /// The groups.
     #[inline]
     pub(crate) fn groups(&self) -> &[Group] {
@@ -363,6 +398,18 @@ impl Header {
                 .expect("no chunk lies at address zero")
         })
     }
+}
+
+/// The places of the set bits, lowest first.
+#[inline]
+pub(crate) fn bits_of(mut mask: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = mask.trailing_zeros();
+        (bit < u64::BITS).then(|| {
+            mask &= mask - 1;
+            bit
+        })
+    })
 }
 
 /// The `most` lowest bits of `word`.

@@ -52,6 +52,24 @@ impl Magazine {
         true
     }
 
+    /// Fills the empty magazine with `count` slots, the first one on top.
+    ///
+    /// # Panics
+    ///
+    /// If there are more or fewer, or too many, or it is not empty.
+    #[inline]
+    pub(crate) fn fill(&mut self, count: usize, slots: impl Iterator<Item = NonNull<u8>>) {
+        assert!(self.is_empty(), "nothing is written over");
+        let places = &mut self.slots[..count];
+        let mut left = count;
+        for slot in slots {
+            left -= 1;
+            places[left].write(slot);
+        }
+        assert_eq!(left, 0, "stacked-is-init: all places were written");
+        self.len = count;
+    }
+
     /// The `count` oldest slots, the oldest first.
     ///
     /// # Panics

@@ -14,8 +14,8 @@
 
 use std::ptr::NonNull;
 
-use super::header::{All, Group, Header, List, WithFree, header_of};
-use super::layout::{GROUP, chunk_address};
+use super::header::{All, Group, Header, List, WithFree, bits_of, header_of};
+use super::layout::GROUP;
 use super::lease::{Due, Idle, Lease, Leased, Pin, Spot};
 use super::magazine::{MAGAZINE, Magazine};
 use super::region::{Detached, NewRegion};
@@ -197,13 +197,10 @@ impl Slots {
             return;
         };
         let most = if self.closed { 1 } else { MAGAZINE };
-        let (group, mut taken) = header.take_free(most);
-        // Highest first, so that the lowest address is on top.
-        while taken != 0 {
-            let bit = GROUP - 1 - taken.leading_zeros() as usize;
-            taken &= !(1 << bit);
-            self.magazine.push(header.slot(group * GROUP + bit));
-        }
+        let (group, taken) = header.take_free(most);
+        // The lowest address on top.
+        self.magazine
+            .fill(taken.count_ones() as usize, header.slots_of(group, taken));
         if header.free() == 0 {
             let header = NonNull::from(header);
             // SAFETY: listed-iff-free: it was the first of the list.
@@ -253,25 +250,14 @@ impl Slots {
     /// Marks the slots free that have been longest in the magazine. Those of one group that lie there in a row are marked
     /// together.
     fn flush_oldest(&mut self, count: usize) {
-        let slots = self.magazine.oldest(count);
-        let mut index = 0;
-        while index < count {
-            let chunk = chunk_address(slots[index].addr().get());
+        let mut slots = self.magazine.oldest(count);
+        while let Some(&slot) = slots.first() {
             // SAFETY: partition: it is a slot of an attached chunk.
-            let header = unsafe { header_of(slots[index]) };
-            let (mut group, mut mask) = (header.index_of(slots[index]) / GROUP, 0);
-            let here = |slot: &&NonNull<u8>| chunk_address(slot.addr().get()) == chunk;
-            for &slot in slots[index..].iter().take_while(here) {
-                let place = header.index_of(slot);
-                if place / GROUP != group {
-                    mark_free(&mut self.with_free, header, group, mask);
-                    (group, mask) = (place / GROUP, 0);
-                }
-                debug_assert_eq!(mask & 1 << (place % GROUP), 0, "partition: twice in here");
-                mask |= 1 << (place % GROUP);
-                index += 1;
-            }
+            let header = unsafe { header_of(slot) };
+            let group = header.index_of(slot) / GROUP;
+            let (mask, run) = header.run_in(group, slots);
             mark_free(&mut self.with_free, header, group, mask);
+            slots = &slots[run..];
         }
         self.magazine.forget_oldest(count);
     }
@@ -668,17 +654,6 @@ fn mark_free(with_free: &mut List<WithFree>, header: &Header, group: usize, slot
         // SAFETY: listed-iff-free: it had no free slot, so it was not in the list; linked-is-live.
         unsafe { with_free.push(NonNull::from(header)) };
     }
-}
-
-/// The places of the set bits, lowest first.
-pub(crate) fn bits_of(mut mask: u64) -> impl Iterator<Item = u32> {
-    std::iter::from_fn(move || {
-        let bit = mask.trailing_zeros();
-        (bit < u64::BITS).then(|| {
-            mask &= mask - 1;
-            bit
-        })
-    })
 }
 
 #[cfg(test)]
