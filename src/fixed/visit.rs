@@ -101,38 +101,51 @@ pub(crate) fn visit<T, A: Access, B>(
     f: &mut impl FnMut(NonNull<T>) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
     // SAFETY: pinned-is-intact: the mask names slots of the group that begins there, in a chunk that stays.
-    unsafe { visit_group::<T, A, B>(pin.first_slot().cast(), pin.bits(), pin.mask(), f) }
+    unsafe {
+        fold_group::<T, A, B, ()>(
+            pin.first_slot().cast(),
+            pin.bits(),
+            pin.mask(),
+            (),
+            |(), object| f(object),
+        )
+    }
 }
 
-/// Objects of a full group that are visited in a row, in code the compiler lays out without a loop: the end of a loop of 64 is
-/// beyond what processors predict, and a misprediction costs as much as twenty objects.
+/// Objects of a full group that are visited in a row, without a loop: the end of a loop of 64 is beyond what processors predict,
+/// and a misprediction costs as much as twenty objects.
 const BLOCK: usize = 8;
 
-/// Runs `f` on the objects of `mask` that have not been dropped by then.
+/// Folds the objects of `mask` that have not been dropped by then, until `f` breaks off.
 ///
 /// # Safety
 ///
 /// `first` is the first slot of the group `bits`, with the provenance of its region; the mask names slots of that group, and
 /// the chunk stays attached until the end.
 #[inline(always)]
-pub(crate) unsafe fn visit_group<T, A: Access, B>(
+pub(crate) unsafe fn fold_group<T, A: Access, B, C>(
     first: NonNull<Slot<T, A>>,
     bits: &Group,
     mask: u64,
-    f: &mut impl FnMut(NonNull<T>) -> ControlFlow<B>,
-) -> ControlFlow<B> {
+    init: C,
+    mut f: impl FnMut(C, NonNull<T>) -> ControlFlow<B, C>,
+) -> ControlFlow<B, C> {
+    let mut folded = init;
     if mask == u64::MAX {
         for block in 0..GROUP / BLOCK {
-            for index in 0..BLOCK {
-                let index = block * BLOCK + index;
-                if bits.dropped() != 0 && bits.is_dropped(index) && keeps(Rule::Mark) {
-                    continue;
-                }
-                // SAFETY: partition: it is a slot of the group, which lies in the chunk.
-                f(unsafe { Slot::object(first, index) })?;
+            // Written out, for compilers take the loops for one, or unroll the outer.
+            macro_rules! visit {
+                ($($index:literal)*) => {$(
+                    let index = block * BLOCK + $index;
+                    if bits.dropped() == 0 || !bits.is_dropped(index) || !keeps(Rule::Mark) {
+                        // SAFETY: partition: it is a slot of the group, which lies in the chunk.
+                        folded = f(folded, unsafe { Slot::object(first, index) })?;
+                    }
+                )*};
             }
+            visit!(0 1 2 3 4 5 6 7);
         }
-        return ControlFlow::Continue(());
+        return ControlFlow::Continue(folded);
     }
     let mut rest = mask;
     while rest != 0 {
@@ -140,10 +153,10 @@ pub(crate) unsafe fn visit_group<T, A: Access, B>(
         rest &= rest - 1;
         if bits.dropped() & 1 << index == 0 || !keeps(Rule::Mark) {
             // SAFETY: as before: the mask has its bit.
-            f(unsafe { Slot::object(first, index) })?;
+            folded = f(folded, unsafe { Slot::object(first, index) })?;
         }
     }
-    ControlFlow::Continue(())
+    ControlFlow::Continue(folded)
 }
 
 /// A walk in progress: at most one group of one shard is pinned.

@@ -1,6 +1,7 @@
 #![expect(unsafe_code, reason = "lends objects that a hold keeps")]
 //! The iterators over a held pool: each goes from group to group like a walk, but takes the lock only to find the next one.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::iter::FusedIterator;
 use std::marker::PhantomData;
@@ -13,7 +14,7 @@ use crate::fixed::header::Group;
 use crate::fixed::key::{WeakKey, install_stamps};
 use crate::fixed::layout::{GROUP, Slot};
 use crate::fixed::lease::Spot;
-use crate::fixed::visit::visit_group;
+use crate::fixed::visit::fold_group;
 use crate::generic::FixedPool; // only to name what callers can name in bounds
 use crate::sync::{Lock, Locked};
 
@@ -85,20 +86,20 @@ impl<'h, T, A: Access, L: Lock> Spots<'h, T, A, L> {
     /// Folds the objects that are left and whose drop has not begun: faster than asking for one after the other.
     #[inline]
     fn fold<B>(mut self, init: B, mut f: impl FnMut(B, NonNull<T>) -> B) -> B {
-        let mut folded = Some(init);
+        let mut folded = init;
         loop {
             if self.rest != 0 {
                 // SAFETY: held-is-intact: the group was found with the objects of `rest`. Aliasing: its fields are cells.
                 let bits = unsafe { self.bits.as_ref() };
-                let mut add = |object| {
-                    folded = folded.take().map(|folded| f(folded, object));
-                    ControlFlow::<()>::Continue(())
-                };
+                let mut add =
+                    |folded, object| ControlFlow::<Infallible, B>::Continue(f(folded, object));
                 // SAFETY: held-is-intact: its chunk stays, too.
-                let _ = unsafe { visit_group(self.first, bits, self.rest, &mut add) };
+                let end = unsafe { fold_group(self.first, bits, self.rest, folded, &mut add) };
+                let ControlFlow::Continue(so_far) = end;
+                folded = so_far;
             }
             if self.next_group().is_none() {
-                return folded.expect("each object's turn puts it back");
+                return folded;
             }
         }
     }
