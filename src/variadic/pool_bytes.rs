@@ -9,10 +9,10 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::io;
-use std::mem::MaybeUninit;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::{Deref, DerefMut};
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::slice;
+use std::{ptr, slice};
 
 use bytemuck::PodCastError;
 
@@ -190,7 +190,7 @@ impl<L: Lock> PoolBytes<L> {
         if additional <= self.capacity() - self.len {
             Ok(())
         } else {
-            self.try_grow(additional)
+            self.try_grow_apart(additional)
         }
     }
 
@@ -334,6 +334,36 @@ impl<L: Lock> PoolBytes<L> {
                 .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
         };
         self.see(self.len + bytes.len());
+    }
+
+    /// [`try_grow`](Self::try_grow), to which the handle is moved, and back, so that its address is not taken: where a handle is
+    /// local and this is inlined, it stays in registers as long as there is room. (Written word by word and then moved as one it
+    /// has to wait for the cache, which made a push cost as much as a block.)
+    #[inline(always)]
+    fn try_grow_apart(&mut self, additional: usize) -> Result<(), PoolError> {
+        /// Moves the handle back, even if there was a panic.
+        struct MoveBack<'a, L: Lock> {
+            from: &'a mut ManuallyDrop<PoolBytes<L>>,
+            to: *mut PoolBytes<L>,
+        }
+
+        impl<L: Lock> Drop for MoveBack<'_, L> {
+            #[inline(always)]
+            fn drop(&mut self) {
+                // SAFETY: `from` is moved out of once, here.
+                let handle = unsafe { ManuallyDrop::take(self.from) };
+                // SAFETY: `to` is the borrowed handle, which was moved out of.
+                unsafe { self.to.write(handle) };
+            }
+        }
+
+        // SAFETY: moved back before the borrow ends, and not used in between.
+        let mut handle = ManuallyDrop::new(unsafe { ptr::from_mut(self).read() });
+        let moved = MoveBack {
+            from: &mut handle,
+            to: self,
+        };
+        moved.from.try_grow(additional)
     }
 
     /// Takes a free neighbour or else moves: at least `additional` bytes of room, twice the capacity if that is more.
