@@ -10,6 +10,9 @@ use crate::asan;
 /// where the system does that when asked.
 pub(crate) const HUGE_PAGE: usize = 2 << 20;
 
+/// Whether this system can be asked for huge pages.
+pub(crate) const HAS_HUGE_PAGES: bool = cfg!(all(target_os = "linux", not(miri), not(loom)));
+
 /// One raw allocation from the global allocator.
 ///
 /// # Invariants

@@ -601,8 +601,8 @@ impl<T, A: Access, L: Lock> FixedPoolBuilder<T, A, L> {
 
     /// Each growth step adds exactly `slots` slots (the last one what the limit leaves); at least 1.
     ///
-    /// The default grows geometrically: from a page, each step as large as all before, up to 2 MiB; for such steps
-    /// Linux is asked for huge pages.
+    /// The default grows geometrically: from a page, each step as large as all before, up to 2 MiB. For memory of
+    /// that size Linux is asked for huge pages.
     #[must_use]
     pub const fn growth(mut self, slots: usize) -> Self {
         self.config.growth = Some(slots);

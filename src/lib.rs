@@ -153,7 +153,7 @@
 //!
 //! A shard's lock is biased towards the thread that locked it first: that thread says that it is inside and looks whether the bias
 //! was revoked, without an atomic read-modify-write. Others take a mutex, revoke the bias and wait for it to leave. In a pool that
-//! nobody walks (`Unique`) they leave what they drop in the shard's inbox, of which the owner takes 64 at a time when it needs some.
+//! nobody walks (`Unique`) they leave what they drop in the shard's inbox, of which whoever allocates there takes 64 at a time.
 //!
 //! Regions double until they are 2 MiB, aligned to as much, for which Linux is asked for a huge page: among a million objects a
 //! drop at random misses the address translation as often as the cache.

@@ -48,7 +48,7 @@ use native as platform;
 pub(crate) use growing::Growing;
 use platform::StaticPtr;
 pub(crate) use platform::{
-    AtomicPtr, AtomicU64, AtomicUsize, Ordering, StaticU64, keeps, yield_now,
+    AtomicPtr, AtomicU64, AtomicUsize, BATCH, Ordering, StaticU64, keeps, yield_now,
 };
 pub(crate) use rule::Rule;
 pub(crate) use spin::SpinLock;
@@ -94,16 +94,21 @@ pub trait RawLock {
     fn is_owner(&self) -> bool;
 }
 
-/// Places for pointers. Those that were never used are not initialised, so their memory is never touched.
+/// Places for pointers. Those that were never used are not written.
+///
+/// # Safety
+///
+/// It is nothing but its places, of which there are always the same.
 #[doc(hidden)]
-pub trait Room {
+pub unsafe trait Room {
     /// The places, empty.
     fn new() -> Self;
     /// All places.
     fn places(&mut self) -> &mut [MaybeUninit<NonNull<u8>>];
 }
 
-impl<const N: usize> Room for [MaybeUninit<NonNull<u8>>; N] {
+// SAFETY: an array is its elements.
+unsafe impl<const N: usize> Room for [MaybeUninit<NonNull<u8>>; N] {
     #[inline]
     fn new() -> Self {
         [const { MaybeUninit::uninit() }; N]

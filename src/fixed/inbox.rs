@@ -5,8 +5,11 @@
 //! inbox when it has no slot at hand, whoever finds it full empties it, and so does everybody who wants to know what is free:
 //! always under the shard's lock, so that a slot is in the inbox or in the shard, never in between.
 
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+
 use super::lease::Lease;
-use crate::sync::{AtomicUsize, Ordering, Room, Rule, SpinLock, keeps};
+use crate::sync::{AtomicUsize, BATCH, Ordering, Room, Rule, SpinLock, keeps};
 
 /// A shard's inbox. Its counts are written under the spin lock, and so without an atomic read-modify-write.
 #[repr(C)]
@@ -83,31 +86,45 @@ impl<R: Room> Inbox<R> {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Runs `f` on what was posted last, at most `most` slots. The caller has the shard's lock; `f` takes none.
+    /// Runs `f` on what was posted last, [`BATCH`] slots at most. The caller has the shard's lock; `f` takes none.
     #[inline]
-    pub(crate) fn drain(&self, most: usize, f: impl FnMut(Lease)) {
+    pub(crate) fn drain_some(&self, f: impl FnMut(Lease)) {
         if self.count.load(Ordering::Relaxed) != 0 {
-            self.posted.with(|posted| self.take(posted, most, f));
+            self.take(f);
+        }
+    }
+
+    /// Runs `f` on all that was posted. The caller has the shard's lock; `f` takes none.
+    pub(crate) fn drain(&self, mut f: impl FnMut(Lease)) {
+        while self.count.load(Ordering::Relaxed) != 0 {
+            self.take(&mut f);
         }
     }
 
     /// Runs `f` on all that was posted, and nothing is kept from now on. The caller has the shard's lock; `f` takes none.
-    pub(crate) fn close(&self, f: impl FnMut(Lease)) {
-        self.posted.with(|posted| {
-            posted.closed = keeps(Rule::InboxClosed);
-            self.take(posted, usize::MAX, f);
-        });
+    pub(crate) fn close(&self, mut f: impl FnMut(Lease)) {
+        self.posted
+            .with(|posted| posted.closed = keeps(Rule::InboxClosed));
+        while self.take(&mut f) {}
     }
 
-    fn take(&self, posted: &mut Posted<R>, most: usize, mut f: impl FnMut(Lease)) {
-        let (len, kept) = (posted.len, posted.len.saturating_sub(most));
-        posted.len = kept;
-        self.count.store(kept, Ordering::Relaxed);
-        for slot in &posted.slots.places()[kept..len] {
-            // SAFETY: posted-is-leased: the place was below `len`.
+    /// Runs `f` on a batch, if there is one. Under the spin lock its slots are only copied: releasing them takes its time, which
+    /// other threads that post need not wait.
+    fn take(&self, mut f: impl FnMut(Lease)) -> bool {
+        let mut batch = [MaybeUninit::<NonNull<u8>>::uninit(); BATCH];
+        let taken = self.posted.with(|posted| {
+            let (len, kept) = (posted.len, posted.len.saturating_sub(BATCH));
+            batch[..len - kept].copy_from_slice(&posted.slots.places()[kept..len]);
+            posted.len = kept;
+            self.count.store(kept, Ordering::Relaxed);
+            len - kept
+        });
+        for slot in &batch[..taken] {
+            // SAFETY: posted-is-leased: its place was below `len`.
             let slot = unsafe { slot.assume_init() };
-            // SAFETY: posted-is-leased: the lease was given up in `post`, and the inbox forgets it.
+            // SAFETY: posted-is-leased: the lease was given up in `post`, and the inbox has forgotten it.
             f(unsafe { Lease::from_slot(slot) });
         }
+        taken > 0
     }
 }

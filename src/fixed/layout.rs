@@ -12,7 +12,7 @@ use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use crate::access::Access;
-use crate::chunk::HUGE_PAGE;
+use crate::chunk::{HAS_HUGE_PAGES, HUGE_PAGE};
 
 /// Bytes and alignment of a chunk: masking a slot's address with it finds the chunk.
 ///
@@ -28,8 +28,8 @@ pub(crate) const MOST_ALIGN: usize = CHUNK / 2;
 /// Chunks of the largest region.
 pub(crate) const MOST_CHUNKS: usize = 32;
 
-/// Bytes of the largest region of packed chunks. It is aligned to as much, so that it can be one huge page: with a million
-/// objects at random places, misses of the address translation cost more than those of the cache.
+/// Bytes of the largest region of packed chunks. Where there are huge pages to ask for it is aligned to as much, so that it can be
+/// one: with a million objects at random places, misses of the address translation cost more than those of the cache.
 const MOST_REGION: usize = MOST_CHUNKS * CHUNK;
 
 const _: () = assert!(MOST_REGION == HUGE_PAGE);
@@ -241,8 +241,15 @@ impl SlotLayout {
 }
 
 /// The layout of a region of so many bytes; `None` beyond what can be allocated.
+///
+/// It must depend on the size alone: that is all that a header keeps of it. (An object of its own region that makes this just as
+/// large gets a huge page, too.)
 pub(crate) fn region_memory(bytes: usize) -> Option<Layout> {
-    let align = if bytes == MOST_REGION { bytes } else { CHUNK };
+    let align = if bytes == MOST_REGION && HAS_HUGE_PAGES {
+        bytes
+    } else {
+        CHUNK
+    };
     Layout::from_size_align(bytes, align).ok()
 }
 
@@ -258,6 +265,15 @@ pub(crate) struct RegionLayout {
     per_chunk: usize,
     /// What to ask the allocator for.
     pub(crate) memory: Layout,
+}
+
+/// What a region that was to be a huge page asks for if the allocator has no such memory: it may take twice the address space to
+/// align it. A cache line larger, for its size must tell how it is aligned.
+pub(crate) fn modest(memory: Layout) -> Option<Layout> {
+    if memory.align() == CHUNK {
+        return None;
+    }
+    region_memory(memory.size() + LINE)
 }
 
 impl RegionLayout {
@@ -372,7 +388,15 @@ mod tests {
     fn the_largest_regions_of_packed_chunks_are_huge_pages() {
         let layout = SlotLayout::of::<[u8; 72]>();
         let largest = layout.region(layout.most_per_region()).unwrap().memory;
-        assert_eq!((largest.size(), largest.align()), (HUGE_PAGE, HUGE_PAGE));
+        let align = if HAS_HUGE_PAGES { HUGE_PAGE } else { CHUNK };
+        assert_eq!((largest.size(), largest.align()), (HUGE_PAGE, align));
+        let modest = modest(largest);
+        let is_right = |memory: Layout| {
+            memory.align() == CHUNK
+                && memory.size() > HUGE_PAGE
+                && region_memory(memory.size()) == Some(memory)
+        };
+        assert_eq!(modest.is_some_and(is_right), HAS_HUGE_PAGES);
         let smaller = layout.region(layout.most_per_region() - 1).unwrap().memory;
         assert!(smaller.size() < HUGE_PAGE);
         assert_eq!(smaller.align(), CHUNK);

@@ -5,7 +5,7 @@ use std::alloc::Layout;
 use std::ptr::NonNull;
 
 use super::header::{Header, Origin, header_at};
-use super::layout::{CHUNK, RegionLayout, region_memory};
+use super::layout::{CHUNK, RegionLayout, modest, region_memory};
 use crate::asan;
 use crate::chunk::Region;
 
@@ -17,8 +17,11 @@ pub(crate) struct NewRegion {
 
 impl NewRegion {
     /// Allocates a region and writes its headers and groups. No lock may be held.
-    pub(crate) fn try_new(layout: RegionLayout, origin: Origin) -> Result<Self, Layout> {
-        let memory = Region::try_new(layout.memory)?;
+    pub(crate) fn try_new(mut layout: RegionLayout, origin: Origin) -> Result<Self, Layout> {
+        let memory = Region::try_new(layout.memory).or_else(|refused| {
+            layout.memory = modest(refused).ok_or(refused)?;
+            Region::try_new(layout.memory)
+        })?;
         for index in 0..layout.chunks {
             // SAFETY: the memory is of this layout, and was just allocated.
             unsafe { Header::write(&memory, &layout, index, origin) };

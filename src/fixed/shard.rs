@@ -9,7 +9,6 @@ use super::header::Origin;
 use super::inbox::Inbox;
 use super::layout::SlotLayout;
 use super::lease::{Idle, Lease, Leased};
-use super::magazine::MAGAZINE;
 use super::region::{Detached, NewRegion};
 use super::slots::Slots;
 use crate::chunk::Region;
@@ -218,7 +217,7 @@ fn take_locked<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) -> Option<Lease
 /// for: what goes through it into the bitmaps would soon be taken out of them again.
 #[cold]
 fn take_received<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) -> Option<Lease> {
-    receive_some(slots, shard, MAGAZINE);
+    shard.open().others.inbox.drain_some(received(slots));
     let before = slots.idle();
     let lease = slots.take();
     if slots.is_counted() {
@@ -229,15 +228,15 @@ fn take_received<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) -> Option<Lea
 
 /// Releases what other threads have posted. The caller has the shard's lock.
 pub(crate) fn receive<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) {
-    receive_some(slots, shard, usize::MAX);
+    shard.open().others.inbox.drain(received(slots));
 }
 
-/// Releases what was posted last, at most so many slots. The caller has the shard's lock.
-fn receive_some<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>, most: usize) {
-    shard.open().others.inbox.drain(most, |lease| {
+/// What happens to a slot that was posted.
+fn received(slots: &mut Slots) -> impl FnMut(Lease) {
+    |lease| {
         let idle = slots.release(lease);
         debug_assert!(idle.is_none(), "there are no posts in a counted shard");
-    });
+    }
 }
 
 #[cold]
@@ -540,7 +539,7 @@ fn free<L: Lock>(shard: &SlotShard<L>) -> usize {
 #[inline]
 pub(crate) unsafe fn release_unseen<L: Lock>(lease: Lease, counted: bool) {
     let shard = shard_of::<L>(&lease);
-    // SAFETY: one-lease, as in `lock_shard_of`; the lease is given up under this lock.
+    // SAFETY: one-lease, as in `lock_shard_of`; the lease is given up under this lock, or kept.
     match unsafe { Shard::lock_raw_if_owner(shard) } {
         // SAFETY: passed on.
         None => unsafe { release_elsewhere::<L>(lease, counted) },
@@ -548,14 +547,15 @@ pub(crate) unsafe fn release_unseen<L: Lock>(lease: Lease, counted: bool) {
     }
 }
 
-/// Gives back a slot of a shard whose lock is another thread's. Not inlined: its registers would be saved by all that drop.
+/// Gives back a slot of a shard whose lock is another thread's, or nobody's. Not inlined: all that drop would save its registers.
 ///
 /// # Safety
 ///
 /// As [`release_unseen`].
 #[inline(never)]
 unsafe fn release_elsewhere<L: Lock>(lease: Lease, counted: bool) {
-    // SAFETY: one-lease: the slot's region is attached and keeps the shard; only atomics are touched.
+    // SAFETY: one-lease: the slot's region is attached and keeps the shard up to the last access of `post`, the unlock of the
+    // inbox, or else the lease is still here. All that is touched is in cells.
     let shard = unsafe { shard_of::<L>(&lease).as_ref() };
     let lease = match shard.shards().common().config.keep_empty {
         Some(_) => Some(lease),
@@ -564,7 +564,7 @@ unsafe fn release_elsewhere<L: Lock>(lease: Lease, counted: bool) {
     let Some(lease) = lease else { return };
     // SAFETY: the pool has lock `L`, and the lease is given up under this lock.
     let mut slots = unsafe { lock_shard_of::<L>(&lease) };
-    receive(&mut slots, shard); // it was full, and is worth the lock for its others, too
+    receive(&mut slots, shard); // if it was full, it is worth the lock for its others, too
     release_locked(slots, lease, counted);
 }
 

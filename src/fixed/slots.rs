@@ -256,6 +256,7 @@ impl Slots {
             let header = unsafe { header_of(slot) };
             let group = header.index_of(slot) / GROUP;
             let (mask, run) = header.run_in(group, slots);
+            debug_assert!(run > 0, "a slot is in its own group");
             mark_free(&mut self.with_free, header, group, mask);
             slots = &slots[run..];
         }

@@ -115,6 +115,7 @@ pub(crate) fn visit<T, A: Access, B>(
 /// Objects of a full group that are visited in a row, without a loop: the end of a loop of 64 is beyond what processors predict,
 /// and a misprediction costs as much as twenty objects.
 const BLOCK: usize = 8;
+const _: () = assert!(BLOCK == 8, "so many are written out below");
 
 /// Folds the objects of `mask` that have not been dropped by then, until `f` breaks off.
 ///

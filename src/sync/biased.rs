@@ -36,6 +36,7 @@ const UNOWNED: usize = 0;
 /// A mutex biased towards the thread that locked it first.
 #[doc(hidden)]
 #[expect(missing_debug_implementations, reason = "never seen")]
+#[repr(C)] // `owner` stays with what lies in front and never changes
 pub struct BiasedMutex {
     owner: AtomicUsize,
     state: State,

@@ -240,6 +240,9 @@ impl Numbers {
 /// Room for so many slots in the inbox of a shard.
 pub(super) const INBOX: usize = 2;
 
+/// So many slots are taken out of an inbox at once.
+pub(crate) const BATCH: usize = 1;
+
 /// A lock for which one would spin: here one waits, or the checker would try how long.
 pub(super) type RawSpinLock = RawMutex;
 

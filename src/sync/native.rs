@@ -24,6 +24,9 @@ pub(super) const PATIENCE: (u32, u32) = (64, 1 << 14);
 /// object made by one thread and dropped by another takes half as long again.
 pub(super) const INBOX: usize = 512;
 
+/// So many slots are taken out of an inbox at once: as many as a magazine holds.
+pub(crate) const BATCH: usize = 64;
+
 /// The lock behind [`Locked`](super::Locked).
 pub(super) type LockedRaw = BiasedMutex;
 

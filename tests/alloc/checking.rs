@@ -214,13 +214,15 @@ impl Session {
         })
     }
 
-    /// How many pages of the session's blocks were written to since [`fill_memory`], as if each block began with a page. Nobody
-    /// uses the blocks meanwhile.
+    /// How many pages of the session's blocks were written to since [`fill_memory`], which came first, as if each block began with
+    /// a page. Nobody uses the blocks meanwhile. Not for Miri and other tools that know what is initialised: moved padding is
+    /// not.
     pub fn pages_touched(&self) -> usize {
         const PAGE: usize = 4096;
         let mut pages = 0;
         for block in self.blocks() {
-            // SAFETY: a block that was not freed, all of which was filled when it was made.
+            // SAFETY: a block that was not freed. All of it was filled when it was made; what was moved over it since may be
+            // uninitialised by the rules, but has some value in memory, which is all that is asked for.
             let bytes = unsafe { std::slice::from_raw_parts(block.start, block.layout.size()) };
             let touched = |page: &&[u8]| page.iter().any(|byte| *byte != UNTOUCHED);
             pages += bytes.chunks(PAGE).filter(touched).count();
