@@ -290,8 +290,8 @@ impl Header {
         before == 0
     }
 
-    /// Takes at most `most` free slots of the first group that has any, lowest first; returns the group and the slots.
-    pub(crate) fn take_free(&self, most: usize) -> (usize, u64) {
+    /// Takes the free slots of the first group that has any; returns the group and the slots.
+    pub(crate) fn take_free(&self) -> (usize, u64) {
         let start = self.hint.get() as usize;
         let found = self.groups()[start..]
             .iter()
@@ -299,9 +299,7 @@ impl Header {
         let Some(group) = found.map(|ahead| start + ahead) else {
             return (start, 0);
         };
-        let free = &self.groups()[group].free;
-        let taken = lowest(free.get(), most);
-        free.set(free.get() & !taken);
+        let taken = self.groups()[group].free.take();
         self.free.set(self.free.get() - taken.count_ones());
         self.hint.set(group as u32);
         (group, taken)
@@ -410,18 +408,6 @@ pub(crate) fn bits_of(mut mask: u64) -> impl Iterator<Item = u32> {
             bit
         })
     })
-}
-
-/// The `most` lowest bits of `word`.
-fn lowest(word: u64, most: usize) -> u64 {
-    if most >= GROUP {
-        return word;
-    }
-    let mut rest = word;
-    for _ in 0..most {
-        rest &= rest.wrapping_sub(1);
-    }
-    word & !rest
 }
 
 /// The header of the chunk at address `chunk`, a multiple of [`CHUNK`]; the pointer has the provenance of `near`.

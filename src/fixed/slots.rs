@@ -41,7 +41,7 @@ pub(crate) struct Slots {
     magazine: Magazine,
     /// Whether every chunk knows how many of its slots are used: what it takes to give chunks back at once.
     counted: bool,
-    /// Whether the pool is gone: then there is no magazine, and chunks go back with their last handle.
+    /// Whether the pool is gone: then chunks go back with their last handle.
     closed: bool,
     /// Pins in all groups together: while it is zero a drop need not look for its group.
     pins: usize,
@@ -191,13 +191,12 @@ impl Slots {
         Some(lease)
     }
 
-    /// Fills the empty magazine from one group; a closed shard takes a single slot, which is used at once.
+    /// Fills the empty magazine from one group.
     fn refill(&mut self) {
         let Some(header) = self.with_free.first() else {
             return;
         };
-        let most = if self.closed { 1 } else { MAGAZINE };
-        let (group, taken) = header.take_free(most);
+        let (group, taken) = header.take_free();
         // The lowest address on top.
         self.magazine
             .fill(taken.count_ones() as usize, header.slots_of(group, taken));
@@ -215,21 +214,22 @@ impl Slots {
         if self.counted {
             return self.release_counted(lease);
         }
+        self.put_at_hand(&lease);
+        None
+    }
+
+    /// Puts a slot on top of the magazine.
+    #[inline]
+    fn put_at_hand(&mut self, lease: &Leased) {
         if !self.magazine.push(lease.slot()) {
             self.flush_oldest(MAGAZINE / 2);
             self.magazine.push(lease.slot());
         }
-        None
     }
 
     #[cold]
     fn release_counted(&mut self, lease: Lease) -> Option<Idle> {
-        if self.closed {
-            self.set_free(lease.slot());
-        } else if !self.magazine.push(lease.slot()) {
-            self.flush_oldest(MAGAZINE / 2);
-            self.magazine.push(lease.slot());
-        }
+        self.put_at_hand(&lease);
         let header = lease.header();
         header.used.set(header.used.get() - 1);
         if header.used.get() > 0 {
@@ -261,19 +261,6 @@ impl Slots {
             slots = &slots[run..];
         }
         self.magazine.forget_oldest(count);
-    }
-
-    /// Marks a slot free that is neither in the magazine nor leased any more.
-    fn set_free(&mut self, slot: NonNull<u8>) {
-        // SAFETY: partition: it is a slot of an attached chunk.
-        let header = unsafe { header_of(slot) };
-        let index = header.index_of(slot);
-        mark_free(
-            &mut self.with_free,
-            header,
-            index / GROUP,
-            1 << (index % GROUP),
-        );
     }
 
     /// Hides a leased slot from walks: no object is in it yet, or its destructor is about to run.
@@ -614,7 +601,7 @@ impl Slots {
         self.reserved_bytes -= unsafe { first.as_ref() }.region_size();
     }
 
-    /// From now on chunks go back with their last handle, and there is no magazine.
+    /// From now on chunks go back with their last handle.
     pub(crate) fn close(&mut self) {
         self.flush();
         self.closed = keeps(Rule::Closed);
