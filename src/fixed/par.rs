@@ -266,10 +266,14 @@ impl<'w, 'a, T, A: Access> Worker<'w, 'a, T, A> {
     #[inline(never)]
     fn advance(&mut self, shard: &SlotShard<Locked>) {
         let mut slots = shard.lock();
-        self.leave(&mut slots, 0..self.pinned);
-        self.pinned = 0;
         // SAFETY: the shard at `index` is locked until `slots` is dropped.
         let cursor = unsafe { self.walk.cursor(self.index) };
+        debug_assert!(
+            cursor.at_end || cursor.last.is_none_or(|last| slots.is_inside(last)),
+            "cursor-is-pinned: a worker has left the last group before its time"
+        );
+        self.leave(&mut slots, 0..self.pinned);
+        self.pinned = 0;
         if !self.walk.has_panicked() && !cursor.at_end {
             self.pin_behind(&mut slots, cursor.last);
         }

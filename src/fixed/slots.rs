@@ -294,6 +294,12 @@ impl Slots {
         self.deferred += 1;
     }
 
+    /// Whether a walk is inside the group of a spot, whose chunk is attached.
+    #[cfg(feature = "rayon")]
+    pub(crate) fn is_inside(&self, spot: Spot) -> bool {
+        self.group(spot).is_pinned()
+    }
+
     /// Flushes, then pins the first group with a live object: behind the pinned one, or from the start.
     pub(crate) fn pin_next(&mut self, after: Option<&Pin>) -> Option<Pin> {
         if after.is_none() || keeps(Rule::Flush) {

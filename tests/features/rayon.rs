@@ -180,6 +180,25 @@ fn closures_may_drop_any_handle() {
     assert_eq!(destroyed.load(Relaxed), MANY);
 }
 
+/// With one worker, whose units are of several groups here, the order is that of a sequential walk.
+#[test]
+fn what_a_closure_drops_is_destroyed_when_its_group_is_left() {
+    let count = 64 * 100;
+    let destroyed = AtomicUsize::new(0);
+    let pool = FixedPool::new();
+    let handles = Handles::new(&pool, count, &destroyed);
+    let visited = AtomicUsize::new(0);
+    threads(1).install(|| {
+        pool.par_for_each(|object| {
+            let before = visited.fetch_add(1, Relaxed);
+            let waiting = before - destroyed.load(Relaxed);
+            assert!(waiting < 64, "{waiting} objects wait");
+            handles.drop(object.number);
+        });
+    });
+    assert_eq!(destroyed.load(Relaxed), count);
+}
+
 #[test]
 fn what_was_dropped_before_its_turn_is_not_visited() {
     let destroyed = AtomicUsize::new(0);
