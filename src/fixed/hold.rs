@@ -58,7 +58,7 @@ impl<'p, T, A: Access, L: Lock> Held<'p, T, A, L> {
         } else {
             Ordering::Relaxed
         };
-        if self.passed.load(order) & 1 << index == 0 && keeps(Rule::Pass) {
+        if self.passed.load(order) & bit(index) == 0 && keeps(Rule::Pass) {
             self.pass(index)?;
         }
         let shard = self.shards.get(index)?;
@@ -73,7 +73,7 @@ impl<'p, T, A: Access, L: Lock> Held<'p, T, A, L> {
             return None;
         }
         drop(self.shards.get(index)?.lock());
-        self.passed.fetch_or(1 << index, Ordering::Release);
+        self.passed.fetch_or(bit(index), Ordering::Release);
         Some(())
     }
 
@@ -98,6 +98,12 @@ impl<T, A: Access, L: Lock> Drop for Held<'_, T, A, L> {
             carry_out::<T, A, L>(self.store);
         }
     }
+}
+
+/// The bit of a shard in [`Held::passed`].
+#[inline]
+fn bit(index: usize) -> u64 {
+    1 << index
 }
 
 /// Does what forgotten holds have put off: with the only reference to the pool, no hold can be in use.
@@ -511,5 +517,27 @@ impl<T, L: Lock> Spawner<'_, T, L> {
 impl<T, L: Lock> fmt::Debug for Spawner<'_, T, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Spawner").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::bit;
+    use crate::local::FixedPool;
+
+    #[test]
+    fn only_the_first_look_into_a_shard_takes_its_lock() {
+        let pool = FixedPool::new();
+        let handle = pool.alloc(7);
+        let hold = pool.hold();
+        assert_eq!(hold.get(&handle), Some(&7));
+        // With debug assertions a second lock of an `Unlocked` shard is caught.
+        let _locked = pool.store.shards().unwrap().get(0).unwrap().lock();
+        assert_eq!(hold.get(&handle), Some(&7));
+    }
+
+    #[test]
+    fn each_shard_has_a_bit_of_its_own() {
+        assert_eq!([0, 1, 63].map(bit), [1, 2, 1 << 63]);
     }
 }
