@@ -62,6 +62,11 @@ impl Directory {
         self.len.load(Ordering::Acquire)
     }
 
+    /// How many entries a larger table gets: twice as many, so that all former ones together are no larger.
+    pub(crate) fn next_len(&self) -> usize {
+        (self.len() * 2).max(8)
+    }
+
     /// The entry at `index`, if there are as many.
     #[inline]
     fn entry(&self, index: usize) -> Option<&Entry> {
@@ -139,6 +144,19 @@ impl Drop for Directory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn former_tables_together_are_no_larger_than_the_present_one() {
+        let directory = Directory::default();
+        let mut former = 0;
+        for _ in 0..8 {
+            let len = directory.next_len();
+            assert!(former <= len, "{former} entries, then {len}");
+            former += len;
+            let larger = Larger::try_new(len).unwrap();
+            assert!(directory.enlarge(larger).is_none());
+        }
+    }
 
     #[test]
     fn a_table_that_is_no_larger_comes_back() {

@@ -154,7 +154,7 @@ pub(crate) fn install_stamps<L: Lock>(shard: &SlotShard<L>, header: &Header) {
             drop(unused);
             break;
         }
-        let len = (directory.len() * 2).max(8);
+        let len = directory.next_len();
         drop(slots);
         drop(unused);
         match Larger::try_new(len) {
