@@ -24,6 +24,7 @@ pub(crate) const GROUP: usize = u64::BITS as usize;
 
 /// The largest alignment of an object: its first slot must start within the chunk, behind the header.
 pub(crate) const MOST_ALIGN: usize = CHUNK / 2;
+const _: () = assert!(MOST_ALIGN < CHUNK);
 
 /// Chunks of the largest region.
 pub(crate) const MOST_CHUNKS: usize = 32;
@@ -202,11 +203,7 @@ impl SlotLayout {
 
     /// How many slots the next region of a geometrically growing shard gets that has `reserved` bytes already.
     pub(crate) const fn geometric(&self, reserved: usize) -> usize {
-        let bytes = if reserved < FIRST_REGION {
-            FIRST_REGION
-        } else {
-            reserved
-        };
+        let bytes = max(reserved, FIRST_REGION);
         if bytes >= CHUNK {
             return min(bytes / CHUNK * self.per_chunk, self.most_per_region());
         }
@@ -400,6 +397,29 @@ mod tests {
         let smaller = layout.region(layout.most_per_region() - 1).unwrap().memory;
         assert!(smaller.size() < HUGE_PAGE);
         assert_eq!(smaller.align(), CHUNK);
+    }
+
+    #[test]
+    fn headers_of_neighbouring_chunks_lie_in_different_lines() {
+        let offset = |chunk: usize| header_offset(chunk * CHUNK);
+        let offsets: Vec<usize> = (8..16).map(offset).collect();
+        assert_eq!(offsets, [0, 64, 128, 192, 256, 320, 384, 448]);
+        assert_eq!(offset(16), 0);
+    }
+
+    #[rstest]
+    #[case::byte(SlotLayout::of::<u8>(), 1)]
+    #[case::odd(SlotLayout::of::<[u8; 3]>(), 1)]
+    #[case::words(SlotLayout::of::<[u8; 24]>(), 8)]
+    #[case::half_a_line(SlotLayout::of::<[u8; 32]>(), 32)]
+    #[case::line(SlotLayout::of::<[u8; 64]>(), 64)]
+    #[case::lines(SlotLayout::of::<[u8; 128]>(), 64)]
+    #[case::page(SlotLayout::of::<Page>(), 4096)]
+    fn an_object_touches_no_more_lines_than_it_must(
+        #[case] layout: SlotLayout,
+        #[case] align: usize,
+    ) {
+        assert_eq!(layout.align, align);
     }
 
     #[test]
