@@ -747,3 +747,56 @@ pub(crate) fn close<L: Lock>(shards: &SlotShards<L>) {
         slots.close();
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use super::{PoolError, Verdict, take_with_all_locks};
+    use crate::FixedPool;
+    use crate::sync::{Lock, Locked};
+
+    #[test]
+    fn what_other_threads_drop_waits_for_no_lock_as_long_as_the_inbox_has_room() {
+        let room = size_of::<<Locked as Lock>::Room>() / size_of::<usize>();
+        let pool = FixedPool::unique();
+        let handles: Vec<_> = (0..room).map(|n| pool.alloc(n)).collect();
+        let shards = pool.store.shards().unwrap();
+        let locked = shards.get(shards.home()).unwrap().lock();
+        let (done, dropped) = channel();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                drop(handles);
+                done.send(()).unwrap();
+            });
+            let dropped = dropped.recv_timeout(Duration::from_secs(60));
+            drop(locked);
+            assert_eq!(dropped, Ok(()), "it waits for the lock");
+        });
+        assert_eq!(pool.len(), 0);
+    }
+
+    #[test]
+    fn the_limit_is_reported_only_where_it_is_reached() {
+        let pool = FixedPool::builder().growth(2).limit(4).build();
+        let mut handles = vec![pool.alloc(0), pool.alloc(1)];
+        let shards = pool.store.shards().unwrap();
+        assert!(matches!(take_with_all_locks(shards), Verdict::MayGrow));
+        assert_eq!(shards.common().grant(9), 2); // as another thread would, before it adds them
+        let verdict = take_with_all_locks(shards);
+        assert!(matches!(verdict, Verdict::BeingAdded(_)));
+        shards.common().revoke(2);
+        handles.extend([pool.alloc(2), pool.alloc(3)]);
+        let Verdict::NoneFree(error) = take_with_all_locks(shards) else {
+            panic!("no slot is free, and none may be added");
+        };
+        assert!(matches!(error, PoolError::LimitReached { limit: 4, .. }));
+        handles.pop();
+        let Verdict::Taken(acquired) = take_with_all_locks(shards) else {
+            panic!("a slot is free");
+        };
+        let mut slots = acquired.slots;
+        slots.release(acquired.lease);
+    }
+}
