@@ -4,7 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
 use mem_pool::generic::FixedPool;
-use mem_pool::{Access, FixedPool as Locked, Keyed, PoolBox, Shared, Unique};
+use mem_pool::{Access, FixedPool as Locked, Keyed, PoolBox, Shared, Unique, local};
+use rstest::rstest;
 
 use crate::checking::{Session, refuse_none, set_callback};
 use crate::support::watchdog;
@@ -110,4 +111,35 @@ fn the_allocator_may_use_a_unique_pool() {
 #[test]
 fn the_allocator_may_use_a_keyed_pool() {
     the_allocator_may_use(&KEYED, &KEYED_MADE, meddle_keyed);
+}
+
+thread_local! {
+    /// With debug assertions a second lock is caught here; a lock's owner would come by unnoticed.
+    static DRAWN: local::FixedPool<u64> = const { local::FixedPool::new() };
+}
+
+/// The picture has room for whatever is drawn before the lock is taken.
+#[rstest]
+fn the_allocator_may_use_a_pool_whose_map_is_drawn(#[values(1, 2, 3, 100, 20_000)] step: usize) {
+    let _watchdog = watchdog();
+    let session = Session::new();
+    let mut handles: Vec<_> = (0..10_000)
+        .map(|n| Some(DRAWN.with(|pool| pool.alloc(n))))
+        .collect();
+    handles
+        .iter_mut()
+        .skip(1)
+        .step_by(step)
+        .for_each(|handle| *handle = None);
+    session.run(|| {
+        set_callback(Some(|| {
+            CALLS.set(CALLS.get() + 1);
+            let _ = DRAWN.with(|pool| pool.stats());
+        }));
+        let map = DRAWN.with(|pool| pool.heap_map());
+        set_callback(None);
+        refuse_none();
+        drop(map);
+    });
+    assert!(CALLS.get() > 0, "the allocator was not called");
 }

@@ -163,6 +163,30 @@ fn impossible_reserves_change_nothing<A: Mode, L: Lock>() {
     assert_eq!(pool.len(), 1);
 }
 
+#[test]
+fn as_many_slots_as_an_allocation_can_have_are_asked_for_and_no_more() {
+    let pool = Locked::<u64>::builder().unique().build();
+    let possible = isize::MAX as usize / 8;
+    let error = pool.try_reserve(possible).unwrap_err();
+    assert!(matches!(error, PoolError::OutOfMemory { .. }), "{error}");
+    let error = pool.try_reserve(possible + 1).unwrap_err();
+    assert!(
+        matches!(error, PoolError::SizeOverflow { most, .. } if most == possible),
+        "{error}"
+    );
+}
+
+/// A step of several regions, the first of which is a full one.
+#[test]
+fn the_last_region_has_what_is_missing() {
+    const SIZE: usize = 5000;
+    let pool = Locked::<[u8; SIZE]>::builder().growth(20).limit(20).build();
+    pool.reserve(20);
+    let stats = pool.stats();
+    assert_eq!((stats.capacity, stats.chunks), (20, 2));
+    assert!(stats.reserved_bytes < 21 * SIZE, "{stats:?}");
+}
+
 fn a_limit_bounds_reserves<A: Mode, L: Lock>() {
     let pool = A::builder::<u64, L>().limit(100).build();
     let handles: Vec<_> = (0..40).map(|_| pool.alloc(0)).collect();
@@ -239,8 +263,9 @@ fn no_growth_is_too_small<A: Mode, L: Lock>() {
 fn an_impossible_growth_is_an_error_and_gives_the_value_back() {
     let pool = Locked::<String>::builder().growth(usize::MAX).build();
     let rejected = pool.try_alloc("kept".into()).unwrap_err();
+    let possible = isize::MAX as usize / size_of::<String>();
     assert!(
-        matches!(rejected.error(), PoolError::SizeOverflow { .. }),
+        matches!(rejected.error(), PoolError::SizeOverflow { most, .. } if *most == possible),
         "{rejected}"
     );
     assert_eq!(rejected.into_inner(), "kept");

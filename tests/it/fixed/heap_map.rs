@@ -8,6 +8,7 @@ in_every_mode!(
     an_unused_pool_has_an_empty_map,
     a_map_shows_every_slot,
     what_is_not_opened_is_free,
+    a_map_shows_every_chunk,
 );
 
 /// The bytes of a map, and the runs of each chunk: their kinds and bytes.
@@ -80,4 +81,12 @@ fn what_is_not_opened_is_free<A: Mode, L: Lock>() {
     );
     assert_eq!(header.1 + used.1 + free.1, reserved);
     drop(objects);
+}
+
+fn a_map_shows_every_chunk<A: Mode, L: Lock>() {
+    let pool = A::builder::<[u8; 5000], L>().build();
+    pool.reserve(1000);
+    let (reserved, chunks) = runs(&pool.heap_map());
+    assert_eq!(reserved, pool.stats().reserved_bytes);
+    assert!(chunks.len() > 50 && chunks.len() == pool.stats().chunks);
 }

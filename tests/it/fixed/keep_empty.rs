@@ -3,7 +3,7 @@
 use mem_pool::{FixedPool, Lock};
 use rstest::rstest;
 
-use crate::support::{Ledger, Mode, OnDrop, in_every_mode, panic_message};
+use crate::support::{Ledger, Mode, OnDrop, Walked, in_every_mode, in_walked_modes, panic_message};
 
 /// Larger than a chunk, so that each object has one of its own.
 type Large = [u8; 65_537];
@@ -41,6 +41,19 @@ in_every_mode!(
     a_destructor_that_panics_leaves_no_more_than_is_kept,
     shrinking_goes_below_what_is_kept,
 );
+
+in_walked_modes!(what_becomes_free_under_a_hold_leaves_as_much_as_is_kept);
+
+fn what_becomes_free_under_a_hold_leaves_as_much_as_is_kept<A: Walked, L: Lock>() {
+    let pool = A::builder::<Large, L>().growth(1).keep_empty(2).build();
+    let handles: Vec<_> = (0..2).map(|_| pool.alloc(LARGE)).collect();
+    let vacants: Vec<_> = (0..3).map(|_| pool.vacant()).collect();
+    let hold = pool.hold();
+    drop((handles, vacants));
+    assert_eq!(pool.stats().chunks, 5);
+    drop(hold);
+    assert_eq!(pool.stats().chunks, 2);
+}
 
 fn by_default_all_stay<A: Mode, L: Lock>() {
     let pool = A::builder::<Large, L>().growth(1).build();
