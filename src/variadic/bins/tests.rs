@@ -1,5 +1,7 @@
 //! White box: bins against a sorted list of the same blocks.
 
+use rstest::rstest;
+
 use super::{Bins, Slot};
 use crate::chunk::Region;
 use crate::variadic::block::{Block, Chunk, LEAST};
@@ -141,4 +143,74 @@ fn among_equals_the_one_that_stands_apart_is_the_last_choice() {
     assert_eq!(best, [blocks[2], blocks[2], blocks[0]]);
     // SAFETY: the test is over.
     drop(unsafe { chunk.into_region() });
+}
+
+#[rstest]
+#[case::apart(Slot::Apart, 63, false)]
+#[case::apart(Slot::Apart, 64, true)]
+#[case::its_list(Slot::List(63), 63, true)]
+#[case::another_list(Slot::List(62), 63, false)]
+#[case::its_tree(Slot::Tree(1, 0, 0), 128, true)]
+#[case::the_tree_before(Slot::Tree(0, 0, 0), 128, false)]
+#[case::the_tree_behind(Slot::Tree(1, 0, 0), 127, false)]
+#[case::a_small_one_in_a_tree(Slot::Tree(0, 0, 0), 63, false)]
+#[case::below_child_1(Slot::Tree(0, 0b1, 1), 64 | 32, true)]
+#[case::below_child_0(Slot::Tree(0, 0b0, 1), 64 | 32, false)]
+#[case::two_below(Slot::Tree(0, 0b01, 2), 64 | 16, true)]
+#[case::two_below_elsewhere(Slot::Tree(0, 0b10, 2), 64 | 16, false)]
+fn a_place_suits_the_sizes_whose_bits_lead_there(
+    #[case] slot: Slot,
+    #[case] size: u32,
+    #[case] suits: bool,
+) {
+    assert_eq!(slot.suits(size), suits);
+}
+
+#[test]
+fn visited_blocks_tell_where_they_are() {
+    let (chunk, blocks) = blocks(&[500, 5, 64, 64 | 32, 64 | 32 | 16]);
+    let mut bins = Bins::new();
+    for &block in &blocks {
+        // SAFETY: it is free and not listed.
+        unsafe { bins.insert(block) };
+    }
+    let mut places = Vec::new();
+    bins.for_each(&mut |_, slot| {
+        places.push(slot);
+        true
+    });
+    let trees = [
+        Slot::Tree(0, 0, 0),
+        Slot::Tree(0, 0b1, 1),
+        Slot::Tree(0, 0b11, 2),
+    ];
+    assert_eq!(places[..2], [Slot::Apart, Slot::List(5)]);
+    assert_eq!(places[2..], trees);
+    // SAFETY: the test is over.
+    drop(unsafe { chunk.into_region() });
+}
+
+#[test]
+fn the_smallest_large_block_is_found_in_its_tree() {
+    let (chunk, blocks) = blocks(&[500, 64]);
+    let mut bins = Bins::new();
+    for &block in &blocks {
+        // SAFETY: it is free and not listed.
+        unsafe { bins.insert(block) };
+    }
+    // SAFETY: it was listed above, and stood apart.
+    unsafe { bins.remove(blocks[0]) };
+    assert_eq!([bins.first(64), bins.best(64)], [Some(blocks[1]); 2]);
+    assert_eq!([bins.first(65), bins.best(65)], [None; 2]);
+    // SAFETY: the test is over.
+    drop(unsafe { chunk.into_region() });
+}
+
+#[test]
+fn a_map_that_is_not_true_is_found() {
+    let (mut small, mut large) = (Bins::new(), Bins::new());
+    assert!(small.maps_are_true() && large.maps_are_true());
+    small.small_map = 1 << 7;
+    large.large_map = 1 << 7;
+    assert!(!small.maps_are_true() && !large.maps_are_true());
 }
