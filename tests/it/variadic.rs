@@ -632,6 +632,16 @@ fn an_error_of_write_has_the_pools_error_inside() {
 }
 
 #[test]
+fn what_cannot_be_added_is_an_error_that_says_how_much_can() {
+    let pool = VariadicPool::default();
+    let most = |len: usize| match pool.alloc(len).try_reserve(usize::MAX) {
+        Err(PoolError::SizeOverflow { most, .. }) => most,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(most(1) - most(1000), 999);
+}
+
+#[test]
 fn views_are_checked() {
     let pool = VariadicPool::default();
     let mut bytes = pool.alloc(24);
@@ -646,6 +656,7 @@ fn views_are_checked() {
                 len: 24,
                 size: 5,
                 align: 1,
+                reason: "the length is not a multiple of the size",
                 ..
             }
         ),
@@ -681,6 +692,14 @@ fn views_need_the_alignment_of_their_type() {
         matches!(error, PoolError::CastFailed { size: 4096, align: 4096, aligned, .. } if aligned < 4096),
         "{error}"
     );
+    let address = bytes.as_ptr().addr();
+    let largest = format!(
+        "at an address aligned to {} ",
+        address & address.wrapping_neg()
+    );
+    let text = error.to_string();
+    assert!(text.contains(&largest), "{text}");
+    assert!(text.ends_with("the address is not aligned"), "{text}");
     let aligned = pool.alloc_aligned(4096, 4096);
     assert_eq!(aligned.cast_slice::<Page>().unwrap().len(), 1);
     let mut pages: PoolSlice<Page> = pool.alloc_pod(3);

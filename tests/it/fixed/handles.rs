@@ -48,6 +48,9 @@ fn handles_compare_as_their_objects<A: Mode + ThroughHandle, L: Lock>() {
     let [one, again, two, nan, nan_too] =
         [1.0, 1.0, 2.0, f64::NAN, f64::NAN].map(|n| pool.alloc(n));
     assert!(one == again && one != two && one < two && two >= again);
+    let compared = [one <= again, one <= two, two > one, one > again];
+    assert_eq!(compared, [true, true, true, false]);
+    assert_eq!(one.partial_cmp(&two), Some(Ordering::Less));
     let compared = [nan == nan_too, one < nan, one <= nan, nan > one, nan >= one];
     assert!(one.partial_cmp(&nan).is_none() && compared == [false; 5]);
     let pool = crate::support::pool::<&str, A, L>();

@@ -1,7 +1,9 @@
 //! The keyed pool: objects reached by key.
 
 use std::cell::RefCell;
+use std::collections::hash_map::RandomState;
 use std::collections::{BTreeSet, HashSet};
+use std::hash::BuildHasher;
 use std::ops::ControlFlow;
 
 use mem_pool::{FixedPool, Keyed, PoolBox};
@@ -172,6 +174,9 @@ fn keys_compare_hash_and_print_by_address() {
     assert!(in_order.into_iter().map(PoolBox::as_ptr).eq(addresses));
     let hashed: HashSet<_> = keys.iter().collect();
     assert!(hashed.len() == 10 && hashed.contains(&keys[3]));
+    let hasher = RandomState::new();
+    let address = PoolBox::as_ptr(&keys[0]).addr();
+    assert_eq!(hasher.hash_one(&keys[0]), hasher.hash_one(address));
     assert!(keys[0] == keys[0] && keys[0] != keys[1]);
     let address = format!("{:p}", PoolBox::as_ptr(&keys[0]));
     assert_eq!(format!("{:p}", keys[0]), address);
