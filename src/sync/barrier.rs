@@ -78,3 +78,61 @@ mod system {
         unreachable!("only registered barriers are used");
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::hint::black_box;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    const ROUNDS: usize = if cfg!(miri) { 50 } else { 50_000 };
+
+    /// On a cache line of its own.
+    #[derive(Default)]
+    #[repr(align(64))]
+    struct Line(AtomicUsize);
+
+    /// In which rounds a thread that says that it is there, then passes a barrier, sees the other.
+    ///
+    /// It comes a little later each time, up to so many steps, so that the two meet whatever their pace.
+    fn seen(mine: &Line, other: &Line, arrived: &Line, late: usize, barrier: fn()) -> Vec<bool> {
+        let round = |n: usize| {
+            arrived.0.fetch_add(1, Ordering::SeqCst);
+            let mut turns = 0_u32;
+            while arrived.0.load(Ordering::Relaxed) < 2 * n {
+                turns += 1; // who sleeps comes too late
+                if turns % 4096 == 0 {
+                    std::thread::yield_now();
+                }
+            }
+            (0..n % late).for_each(|step| {
+                black_box(step);
+            });
+            mine.0.store(n, Ordering::Relaxed);
+            barrier();
+            other.0.load(Ordering::Relaxed) >= n
+        };
+        (1..=ROUNDS).map(round).collect()
+    }
+
+    #[test]
+    fn of_two_threads_that_come_at_once_one_sees_the_other() {
+        decide();
+        let (a, b, arrived) = (Line::default(), Line::default(), Line::default());
+        std::thread::scope(|scope| {
+            let light = scope.spawn(|| seen(&a, &b, &arrived, 97, light));
+            let heavy = seen(&b, &a, &arrived, 1, heavy);
+            let both = light.join().unwrap().into_iter().zip(heavy);
+            assert_eq!(both.filter(|&seen| seen == (false, false)).count(), 0);
+        });
+    }
+
+    #[test]
+    fn the_kind_is_decided_once() {
+        decide();
+        let kind = KIND.load(Ordering::Relaxed);
+        assert_eq!(kind == ASYMMETRIC, system::register());
+        assert_ne!(kind, UNDECIDED);
+    }
+}
