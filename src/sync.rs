@@ -628,3 +628,42 @@ fn try_place<T>(make: impl FnOnce(NonNull<T>) -> T) -> Result<NonNull<T>, Layout
     unsafe { place.write(make(place)) };
     Ok(place)
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_locked_pool_has_shards_for_all_cores() {
+        let count = Locked::shard_count();
+        assert!(count.is_power_of_two() && count <= MOST_SHARDS);
+        assert!(count >= cores::count().min(MOST_SHARDS), "{count} shards");
+        assert_eq!(Unlocked::shard_count(), 1);
+    }
+
+    #[test]
+    fn threads_that_live_at_once_have_numbers_of_their_own() {
+        let mine = Locked::thread_number();
+        let others = std::thread::spawn(Locked::thread_number).join().unwrap();
+        assert_ne!(mine, others);
+        assert_eq!(mine, Locked::thread_number());
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "foreign code ran while a shard was locked")]
+    fn a_second_lock_without_a_mutex_is_caught() {
+        let lock = NoMutex::new();
+        lock.lock();
+        lock.lock();
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "foreign code ran while a shard was locked")]
+    fn a_second_lock_after_an_owners_is_caught() {
+        let lock = NoMutex::new();
+        assert_eq!(lock.lock_if_owner(), Some(()));
+        lock.lock();
+    }
+}

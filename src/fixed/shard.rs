@@ -750,6 +750,8 @@ pub(crate) fn close<L: Lock>(shards: &SlotShards<L>) {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Barrier;
     use std::sync::mpsc::channel;
     use std::time::Duration;
 
@@ -775,6 +777,26 @@ mod tests {
             assert_eq!(dropped, Ok(()), "it waits for the lock");
         });
         assert_eq!(pool.len(), 0);
+    }
+
+    #[test]
+    fn threads_are_at_home_in_different_shards() {
+        let pool = FixedPool::<u8>::new();
+        drop(pool.alloc(0));
+        let shards = pool.store.shards().unwrap();
+        let all_here = Barrier::new(16);
+        let home_in = |pool: &FixedPool<u8>| {
+            let home = pool.store.shards().unwrap().home();
+            all_here.wait(); // while all live, no two have the same number
+            home
+        };
+        let home = || home_in(&pool);
+        let homes: BTreeSet<usize> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..16).map(|_| scope.spawn(home)).collect();
+            threads.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert!(homes.iter().all(|&home| home < shards.count()));
+        assert!(homes.len() > 1 || shards.count() == 1, "{homes:?}");
     }
 
     #[test]

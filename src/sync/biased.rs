@@ -234,4 +234,31 @@ mod tests {
         }
         assert_eq!(take(&lock, 2), [Taken::Mutex, Taken::Biased]);
     }
+
+    #[test]
+    fn the_thread_that_locks_first_is_the_owner() {
+        let lock = BiasedMutex::new();
+        assert!(!lock.is_owner());
+        take(&lock, 1);
+        let others = || {
+            take(&lock, 1);
+            lock.is_owner()
+        };
+        assert!(!std::thread::scope(|scope| scope
+            .spawn(others)
+            .join()
+            .unwrap()));
+        assert!(lock.is_owner());
+    }
+
+    #[test]
+    fn a_thread_without_a_number_owns_nothing() {
+        let lock = BiasedMutex::new();
+        let taken = lock.lock_mutex(NOBODY);
+        // SAFETY: it was just taken so.
+        unsafe { RawLock::unlock(&raw const lock, taken) };
+        assert_eq!(lock.owner.load(Ordering::Relaxed), UNOWNED);
+        take(&lock, 1);
+        assert!(lock.is_owner());
+    }
 }

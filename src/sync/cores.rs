@@ -30,3 +30,13 @@ mod system {
         std::thread::available_parallelism().map_or(1, usize::from)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn there_are_at_least_as_many_cores_as_threads_that_can_run_at_once() {
+        // Fewer, where a control group allows the process only a part of the cores' time.
+        let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+        assert!(super::count() >= at_once);
+    }
+}

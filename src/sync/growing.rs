@@ -30,3 +30,21 @@ impl Drop for Growing {
         DEPTH.with(|depth| depth.set(depth.get() - 1));
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Growing;
+
+    #[test]
+    fn a_thread_is_growing_until_its_outermost_step_ends() {
+        let steps = || {
+            assert!(!Growing::is_here());
+            let outer = Growing::begin();
+            drop(Growing::begin());
+            assert!(Growing::is_here());
+            drop(outer);
+            assert!(!Growing::is_here());
+        };
+        std::thread::spawn(steps).join().unwrap();
+    }
+}

@@ -27,3 +27,21 @@ pub(super) fn give_back(taken: &[AtomicU64], number: usize) {
     // Release: whoever gets the number next has seen what this thread did.
     taken[index / 64].fetch_and(!(1 << (index % 64)), Ordering::Release);
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_free_number_is_taken() {
+        let taken = [AtomicU64::new(0), AtomicU64::new(0)];
+        let take = || take_lowest(&taken);
+        assert!((1..=128).all(|number| take() == Some(number)));
+        assert_eq!(take(), None);
+        for number in [2, 64, 65] {
+            give_back(&taken, number);
+        }
+        let next = [take(), take(), take(), take()];
+        assert_eq!(next, [Some(2), Some(64), Some(65), None]);
+    }
+}

@@ -22,7 +22,8 @@ struct Return;
 impl Drop for Return {
     fn drop(&mut self) {
         let number = NUMBER.replace(NOBODY);
-        if number != NONE && number != NOBODY {
+        // Who has no number yet has no `Return` either.
+        if number != NOBODY {
             give_back(&TAKEN, number);
         }
     }

@@ -37,3 +37,19 @@ impl<T> SpinLock<T> {
         result
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::SpinLock;
+
+    #[test]
+    fn no_two_threads_have_the_value_at_once() {
+        let times = if cfg!(miri) { 100 } else { 50_000 };
+        let lock = SpinLock::new(0);
+        let count = || (0..times).for_each(|_| lock.with(|value| *value += 1));
+        std::thread::scope(|scope| {
+            (0..4).for_each(|_| drop(scope.spawn(count)));
+        });
+        assert_eq!(lock.with(|value| *value), 4 * times);
+    }
+}
