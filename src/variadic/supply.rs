@@ -199,7 +199,7 @@ impl<L: Lock> Leased<L> {
     #[inline]
     fn wipe_from(&mut self, room: usize) {
         if self.shard().shards().common().config.zero_on_release {
-            self.zero(room, self.capacity() - room);
+            self.zero(room, usize::MAX);
         }
     }
 

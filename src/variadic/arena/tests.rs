@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::ptr::NonNull;
 
+use rstest::rstest;
+
 use super::{Arena, Policy};
 use crate::chunk::Region;
-use crate::error::PoolError;
+use crate::error::{Corruption, PoolError};
 use crate::stats::VariadicStats;
-use crate::variadic::block::{Block, Chunk, LEAST, Lease, MOST_CHUNK, UNIT};
+use crate::variadic::block::{Block, Chunk, LEAST, Lease, MOST_CHUNK, Tag, UNIT};
 use crate::variadic::request::{Request, units_for};
 
 const BEST: Policy = Policy {
@@ -589,35 +591,102 @@ fn header_of(lease: &Lease) -> *mut [u8; 16] {
     unsafe { lease.payload().sub(16) }.cast().as_ptr()
 }
 
+/// What `check` says while some bytes of a header are others.
+fn corrupted(arena: &mut Arena, header: *mut [u8; 16], offset: usize, bytes: &[u8]) -> Corruption {
+    // SAFETY: a header is 16 bytes, all of them initialised.
+    let intact = unsafe { header.read() };
+    let mut corrupt = intact;
+    corrupt[offset..offset + bytes.len()].copy_from_slice(bytes);
+    // SAFETY: as above; no reference to the header is alive.
+    unsafe { header.write(corrupt) };
+    let corruption = arena.check().unwrap_err();
+    // SAFETY: as above.
+    unsafe { header.write(intact) };
+    corruption
+}
+
+#[rstest]
+#[case(0, &[0; 4], "tiling: blocks fill")]
+#[case(0, &[1, 0, 0, 0], "tiling: blocks fill")]
+#[case::beyond_the_end(0, &[44, 1, 0, 0], "tiling: blocks fill")]
+#[case(0, &[255; 4], "tiling: blocks fill")]
+#[case(4, &[9, 0, 0, 0], "back-link")]
+#[case(8, &[0; 8], "one-lease")]
+#[case(9, &[255], "len")]
+#[case(8, &[1 | 4 << 1 | 128], "own-shard")]
+#[case(8, &[1 | 20 << 1 | 192], "payload-aligned")]
+fn a_corrupted_header_is_reported(#[case] offset: usize, #[case] bytes: &[u8], #[case] rule: &str) {
+    let mut grown = Grown::new(BEST, 4096);
+    let leases = [0; 3].map(|_| grown.alloc(64, 16));
+    let place = leases[1].block().addr() - grown.arena.chunks().next().unwrap().addr();
+    let corruption = corrupted(&mut grown.arena, header_of(&leases[1]), offset, bytes);
+    assert!(corruption.rule().starts_with(rule), "{corruption}");
+    let place = if rule == "one-lease" { 0 } else { place };
+    assert_eq!((corruption.offset, corruption.chunk), (place, 0));
+    leases.into_iter().for_each(|lease| grown.release(lease));
+}
+
+#[rstest]
+#[case::of_a_size(0, &[1, 0, 0, 0])]
+#[case::of_another_neighbour(4, &[9, 0, 0, 0])]
+#[case::that_is_free(8, &[0; 8])]
+fn a_corrupted_sentinel_is_reported(#[case] offset: usize, #[case] bytes: &[u8]) {
+    let mut grown = Grown::new(BEST, 4096);
+    let lease = grown.alloc(64, 16);
+    let sentinel = lease.block().next().next();
+    assert!(sentinel.is_sentinel());
+    // SAFETY: the header lies right before what would be the payload.
+    let header = unsafe { sentinel.payload().sub(16) }.cast().as_ptr();
+    let corruption = corrupted(&mut grown.arena, header, offset, bytes);
+    assert!(
+        corruption.rule().starts_with("tiling: a sentinel"),
+        "{corruption}"
+    );
+    grown.release(lease);
+}
+
+/// What `check` says of bins in which something is wrong: there are a used block, a free one, a used and the free rest.
+fn with_wrong_bins(change: impl FnOnce(&mut Arena, [Block; 4])) -> Corruption {
+    let mut grown = Grown::new(BEST, 4096);
+    let leases = [0; 3].map(|_| grown.alloc(64, 16));
+    let blocks = [0, 1, 2].map(|at: usize| leases[at].block());
+    let [first, between, last] = leases;
+    grown.release(between);
+    change(
+        &mut grown.arena,
+        [blocks[0], blocks[1], blocks[2], blocks[2].next()],
+    );
+    let corruption = grown.arena.check().unwrap_err();
+    std::mem::forget((first, last, grown)); // the chunk leaks
+    corruption
+}
+
 #[test]
-fn a_corrupted_header_is_reported() {
-    for (offset, bytes, rule) in [
-        (0, &[0; 4][..], "tiling"),
-        (0, &[1, 0, 0, 0], "tiling"),
-        (0, &[255; 4], "tiling"),
-        (4, &[9, 0, 0, 0], "back-link"),
-        (8, &[0; 8], "one-lease"),
-        (9, &[255], "len"),
-        (8, &[1 | 4 << 1 | 128], "own-shard"),
-        (8, &[1 | 20 << 1 | 192], "payload-aligned"),
-    ] {
-        let mut grown = Grown::new(BEST, 4096);
-        let leases = [0; 3].map(|_| grown.alloc(64, 16));
-        let header = header_of(&leases[1]);
-        // SAFETY: a header is 16 bytes, all of them initialised.
-        let intact = unsafe { header.read() };
-        let mut corrupt = intact;
-        corrupt[offset..offset + bytes.len()].copy_from_slice(bytes);
-        // SAFETY: as above; no reference to the header is alive.
-        unsafe { header.write(corrupt) };
-        let corruption = grown.arena.check().unwrap_err();
-        // SAFETY: as above.
-        unsafe { header.write(intact) };
-        assert!(
-            corruption.rule().starts_with(rule),
-            "{corruption} at {offset}, not {rule}"
-        );
-        leases.into_iter().for_each(|lease| grown.release(lease));
+fn wrong_bins_are_reported() {
+    let unlisted = with_wrong_bins(|arena, [_, free, ..]| {
+        // SAFETY: it is listed.
+        unsafe { arena.bins.remove(free) };
+    });
+    let used = with_wrong_bins(|arena, [used, free, ..]| {
+        // SAFETY: it is listed.
+        unsafe { arena.bins.remove(free) };
+        // SAFETY: nobody looks at its payload.
+        unsafe { arena.bins.insert(used) };
+    });
+    let twice = with_wrong_bins(|arena, [_, free, ..]| {
+        // SAFETY: nothing but `check` looks at the list.
+        unsafe { arena.bins.insert(free) };
+    });
+    let elsewhere = with_wrong_bins(|arena, [.., rest]| {
+        // SAFETY: it is free, and large enough for two.
+        let behind = unsafe { rest.split(LEAST) };
+        // SAFETY: it is nobody's.
+        unsafe { behind.set_tag(Tag::used(0, 4, arena.shard)) };
+        arena.live += 1;
+    });
+    assert!(unlisted.rule().starts_with("listed-iff-free"), "{unlisted}");
+    for corruption in [used, twice, elsewhere] {
+        assert!(corruption.rule().starts_with("own-list"), "{corruption}");
     }
 }
 
