@@ -166,6 +166,30 @@ fn a_wholly_free_chunk_makes_way_for_a_larger_one() {
 }
 
 #[test]
+fn at_the_limit_is_told_what_is_reserved_without_the_free_chunks() {
+    let pool = VariadicPool::builder()
+        .grow_size(4096)
+        .limit(10_000)
+        .build();
+    let _kept = pool.alloc(4000);
+    drop(pool.alloc(4000));
+    assert_eq!(pool.reserved_bytes(), 8192);
+    let error = pool.try_alloc(9_000).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            PoolError::ByteLimitReached {
+                requested: 9_000,
+                reserved: 4096,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(pool.reserved_bytes(), 4096);
+}
+
+#[test]
 fn at_the_limit_other_shards_help_out() {
     let pool = VariadicPool::builder()
         .grow_size(1 << 16)
