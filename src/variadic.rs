@@ -441,3 +441,27 @@ impl Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::VariadicPool;
+    use super::block::Tag;
+    use crate::Locked;
+
+    #[test]
+    fn a_pools_check_looks_at_its_shards() {
+        let pool = VariadicPool::<Locked>::default();
+        let _bytes = pool.alloc(100);
+        assert_eq!(pool.check(), Ok(()));
+        let chunk = pool.made().find_map(|shard| shard.lock().chunks().next());
+        let block = chunk.unwrap().first();
+        let intact = block.tag();
+        #[expect(unsafe_code, reason = "plays the part of unsafe code gone wrong")]
+        // SAFETY: the block's lease is not used until the tag is what it was.
+        let set = |tag: Tag| unsafe { block.set_tag(tag) };
+        set(Tag::used(100, 4, 63 - intact.shard()));
+        let corruption = pool.check().unwrap_err();
+        set(intact);
+        assert!(corruption.rule().starts_with("own-shard"), "{corruption}");
+    }
+}

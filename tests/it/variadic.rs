@@ -825,6 +825,15 @@ fn fragmentation_is_what_the_largest_free_block_lacks() {
 }
 
 #[test]
+fn a_map_shows_every_chunk() {
+    let pool = VariadicPool::new(4096, 0);
+    let _blocks: Vec<_> = (0..50).map(|_| pool.alloc(4000)).collect();
+    assert_eq!(pool.stats().chunks, 50);
+    let json = pool.heap_map().to_json();
+    assert_eq!(json.matches("{\"bytes\"").count(), 50);
+}
+
+#[test]
 fn a_map_shows_every_byte() {
     let pool = VariadicPool::new(4096, 0);
     let mut blocks: Vec<_> = (0..7).map(|_| pool.alloc(500)).collect();
