@@ -469,6 +469,17 @@ mod tests {
     }
 
     #[test]
+    fn a_run_ends_with_its_chunk() {
+        let mut map = HeapMap::new();
+        for _ in 0..3 {
+            map.begin_chunk(1024);
+            map.push(Cell::Used, 1024);
+        }
+        let expected = r#"{"bytes": 1024, "runs": [{"kind": "used", "bytes": 1024}]}"#;
+        assert_eq!(map.to_json().matches(expected).count(), 3);
+    }
+
+    #[test]
     fn a_line_is_drawn_to_scale() {
         let drawn = half_used().to_string();
         assert!(
@@ -513,6 +524,28 @@ mod tests {
     }
 
     #[test]
+    fn as_many_chunks_as_there_are_lines_are_all_drawn() {
+        let mut map = HeapMap::new();
+        for _ in 0..MOST_LINES {
+            map.begin_chunk(1024);
+            map.push(Cell::Used, 1024);
+        }
+        assert_eq!(map.to_string().lines().count(), 1 + MOST_LINES);
+        assert!(!map.to_svg().contains("more"));
+    }
+
+    #[test]
+    fn each_kind_has_a_colour_of_its_own() {
+        let colours = KINDS.map(Cell::colour);
+        let is_colour = |text: &str| {
+            let digits = text.strip_prefix('#').unwrap_or("");
+            digits.len() == 6 && digits.chars().all(|digit| digit.is_ascii_hexdigit())
+        };
+        assert!(colours.into_iter().all(is_colour), "{colours:?}");
+        assert!(colours[0] != colours[1] && colours[1] != colours[2] && colours[2] != colours[0]);
+    }
+
+    #[test]
     fn a_picture_is_drawn_to_scale() {
         let svg = half_used().to_svg();
         for part in [
@@ -552,6 +585,17 @@ mod tests {
                 TOP + MOST_LINES * 32 + 18
             );
             assert_eq!(svg.contains(&left_out), more > 0);
+            let heading = if count == 1 {
+                ">1 chunk, "
+            } else {
+                " chunks, "
+            };
+            assert!(svg.contains(heading), "{svg}");
+            let last_row = TOP + (count.min(MOST_LINES) - 1) * (ROW + GAP);
+            assert!(
+                svg.contains(&format!(r#"y="{last_row}" width="560""#)),
+                "{svg}"
+            );
             assert_eq!(svg.matches("used</text>").count(), count.min(MOST_LINES));
             heights.push(
                 TOP + count.min(MOST_LINES) * (ROW + GAP) + if more > 0 { ROW } else { 0 } + GAP,
@@ -568,8 +612,8 @@ mod tests {
             assert_eq!(told(3 << (power - 1)), format!("{} {unit}", 1.5));
         }
         assert_eq!(
-            (told(1023), told(3 << 50)),
-            ("1023 B".into(), "3072.0 TiB".into())
+            (told(1023), told(1024), told(3 << 50)),
+            ("1023 B".into(), "1.0 KiB".into(), "3072.0 TiB".into())
         );
     }
 
@@ -580,6 +624,7 @@ mod tests {
         assert_eq!(cell([3, 1, 1]), Cell::Used);
         assert_eq!(cell([1, 3, 1]), Cell::Free);
         assert_eq!(cell([2, 2, 1]), Cell::Used);
+        assert_ne!(cell([0, 0, 0]), Cell::Header);
     }
 
     #[test]
@@ -613,6 +658,8 @@ mod tests {
         assert!(map.has_room(0, 0) && !map.has_room(1, 0) && !map.has_room(0, 1));
         map.reserve(2, 3);
         assert!(map.has_room(2, 3) && !map.has_room(1000, 3) && !map.has_room(2, 1000));
+        (0..map.chunks.capacity()).for_each(|_| map.begin_chunk(1));
+        assert!(map.has_room(0, 3) && !map.has_room(1, 3));
     }
 
     #[test]
