@@ -178,11 +178,7 @@ impl<T> fmt::Display for Rejected<T> {
     }
 }
 
-impl<T> std::error::Error for Rejected<T> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.error.source()
-    }
-}
+impl<T> std::error::Error for Rejected<T> {}
 
 impl<T> From<Rejected<T>> for PoolError {
     fn from(rejected: Rejected<T>) -> Self {
