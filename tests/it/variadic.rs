@@ -224,6 +224,13 @@ fn nonsense_is_refused(#[case] builder: mem_pool::generic::VariadicBuilder) {
     ));
 }
 
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn a_growth_step_of_all_that_a_chunk_can_have_is_not_nonsense() {
+    let grow = |size: usize| VariadicPool::builder().grow_size(size).try_build();
+    assert!(grow((1 << 36) - 16).is_ok() && grow((1 << 36) - 15).is_err());
+}
+
 #[rstest]
 #[case(1)]
 #[case(15)]
