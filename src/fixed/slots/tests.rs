@@ -596,3 +596,29 @@ fn a_chunk_without_opened_slots_has_neither_free_nor_live_ones() {
         .into_iter()
         .for_each(|lease| assert!(fixture.release(lease).is_none()));
 }
+
+#[test]
+#[should_panic(expected = "own-layout: a chunk has 70 slots")]
+fn a_group_has_no_slots_beyond_the_chunk() {
+    let mut fixture = Fixture::new::<Line>(false);
+    fixture.grow(70, 70);
+    let header = fixture.slots.chunks.first().unwrap();
+    assert_eq!(header.slots_of(1, 1 << 5).next(), Some(header.slot(69)));
+    let _ = header.slots_of(1, 1 << 6);
+}
+
+#[test]
+fn a_run_of_a_group_ends_with_its_chunk() {
+    let mut fixture = Fixture::new::<[u64; 80]>(false);
+    let per_chunk = fixture.layout.per_chunk();
+    fixture.grow(2 * per_chunk, 2 * per_chunk);
+    let mut chunks = fixture.slots.chunks.iter();
+    let [header, next] = [(); 2].map(|()| chunks.next().unwrap());
+    let (group, place) = ((per_chunk - 1) / GROUP, (per_chunk - 1) % GROUP);
+    assert!(
+        place + 4 < GROUP,
+        "the next chunk begins where the group might go on"
+    );
+    let slots = [header.slot(per_chunk - 1), next.slot(0)];
+    assert_eq!(header.run_in(group, &slots), (1 << place, 1));
+}
