@@ -9,7 +9,7 @@ use std::fmt::{self, Write};
 /// [`VariadicPool::heap_map`](crate::generic::VariadicPool::heap_map).
 ///
 /// `Display` draws it in a terminal: a line for each chunk, from its first byte to its last, 64 characters wide (`{map:32}`
-/// makes it 32). A heap of many chunks is summarised.
+/// makes it 32), but no wider than the chunk has bytes. A heap of many chunks is summarised.
 ///
 /// ```
 /// use mem_pool::VariadicPool;
@@ -142,19 +142,16 @@ impl Chunk<'_> {
     /// The chunk in so many equal parts: of each, how many bytes of each kind.
     fn parts(&self, count: usize) -> Vec<Share> {
         let mut parts = vec![Share::default(); count];
-        let mut at = 0;
+        let (mut at, mut end, mut part) = (0, 0, 0);
         for run in self.runs {
-            let (from, to) = (at, at + run.bytes);
-            for (part, share) in parts
-                .iter_mut()
-                .enumerate()
-                .take(to * count / self.bytes + 1)
-                .skip(from * count / self.bytes)
-            {
-                let (start, end) = (part * self.bytes / count, (part + 1) * self.bytes / count);
-                share.0[run.cell as usize] += to.min(end).saturating_sub(from.max(start));
+            end += run.bytes;
+            while at < end {
+                let part_end = (part + 1) * self.bytes / count;
+                let next = part_end.min(end);
+                parts[part].0[run.cell as usize] += next - at;
+                at = next;
+                part += usize::from(at == part_end);
             }
-            at = to;
         }
         parts
     }
@@ -176,10 +173,10 @@ impl Share {
         share
     }
 
-    /// The kind that stands for all: header, if it is a quarter or more, or else what is most.
+    /// The kind that stands for all, of which there are some: header, if it is a quarter or more, or else what is most.
     fn cell(self) -> Cell {
         let [used, free, header] = self.0;
-        if header > 0 && header * 4 >= used + free + header {
+        if header * 4 >= used + free + header {
             Cell::Header
         } else if used >= free {
             Cell::Used
@@ -271,7 +268,7 @@ impl fmt::Display for HeapMap {
         )?;
         for chunk in self.chunks().take(MOST_LINES) {
             let line: String = chunk
-                .parts(columns)
+                .parts(columns.min(chunk.bytes)) // of at least a byte each
                 .into_iter()
                 .map(|share| share.cell().glyph())
                 .collect();
@@ -494,16 +491,26 @@ mod tests {
 
     #[test]
     fn parts_have_every_byte() {
-        for count in [1, 3, 7, 64, 1000] {
-            let sum = half_used()
-                .chunks()
-                .next()
-                .unwrap()
-                .parts(count)
-                .iter()
-                .flat_map(|share| share.0)
-                .sum::<usize>();
+        for count in [1, 3, 7, 64, 1000, 6400, 10_000] {
+            let map = half_used();
+            let parts = map.chunks().next().unwrap().parts(count);
+            assert_eq!(parts.len(), count);
+            let sum = parts.iter().flat_map(|share| share.0).sum::<usize>();
             assert_eq!(sum, 6400);
+        }
+    }
+
+    #[test]
+    fn a_line_has_a_character_for_each_byte_at_most() {
+        let mut map = HeapMap::new();
+        map.begin_chunk(8);
+        for cell in [Cell::Header, Cell::Used, Cell::Free, Cell::Header] {
+            map.push(cell, 2);
+        }
+        for (columns, line) in [(4, "│█·│"), (8, "││██··││"), (100, "││██··││")]
+        {
+            let drawn = format!("{map:columns$}");
+            assert!(drawn.contains(&format!("[{line}]")), "{drawn}");
         }
     }
 
