@@ -3,10 +3,8 @@
 //! `available_parallelism` allocates on Linux, to read what the process's control group allows. A pool's first call cannot: it
 //! may be made when memory is out, and must not end the process then, or by a global allocator that is built on the pool.
 
-/// The cores that this thread may run on.
-pub(super) fn count() -> usize {
-    system::count()
-}
+#[cfg(all(target_os = "linux", not(miri)))]
+pub(super) use system::count;
 
 #[cfg(all(target_os = "linux", not(miri)))]
 #[expect(
@@ -14,7 +12,8 @@ pub(super) fn count() -> usize {
     reason = "a system call that the standard library has only together with allocations"
 )]
 mod system {
-    pub(super) fn count() -> usize {
+    /// The cores that this thread may run on.
+    pub(in crate::sync) fn count() -> usize {
         let mut cores = [0_u64; 128];
         // SAFETY: the call writes at most as many bytes as it is told to the array, which stands for bits.
         let error =
@@ -24,11 +23,10 @@ mod system {
     }
 }
 
+/// The cores that this thread may run on.
 #[cfg(not(all(target_os = "linux", not(miri))))]
-mod system {
-    pub(super) fn count() -> usize {
-        std::thread::available_parallelism().map_or(1, usize::from)
-    }
+pub(super) fn count() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 #[cfg(test)]
