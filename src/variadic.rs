@@ -304,7 +304,7 @@ impl<L: Lock> VariadicPool<L> {
 fn draw<L: Lock>(shard: &Shard<L>, map: &mut HeapMap) {
     loop {
         let (chunks, runs) = shard.lock().map_size();
-        map.reserve(chunks + chunks / 8, runs + runs / 8);
+        map.reserve(chunks, runs); // from the second time on for twice as many at least
         let mut arena = shard.lock();
         let (chunks, runs) = arena.map_size();
         if map.has_room(chunks, runs) {
