@@ -11,7 +11,7 @@ use crate::asan;
 pub(crate) const HUGE_PAGE: usize = 2 << 20;
 
 /// Whether this system can be asked for huge pages.
-pub(crate) const HAS_HUGE_PAGES: bool = cfg!(all(target_os = "linux", not(miri), not(loom)));
+pub(crate) const HAS_HUGE_PAGES: bool = cfg!(all(target_os = "linux", not(miri)));
 
 /// One raw allocation from the global allocator.
 ///
@@ -75,7 +75,7 @@ impl Drop for Region {
     }
 }
 
-#[cfg(all(target_os = "linux", not(miri), not(loom)))]
+#[cfg(all(target_os = "linux", not(miri)))]
 mod system {
     use std::ptr::NonNull;
 
@@ -87,7 +87,7 @@ mod system {
     }
 }
 
-#[cfg(not(all(target_os = "linux", not(miri), not(loom))))]
+#[cfg(not(all(target_os = "linux", not(miri))))]
 mod system {
     use std::ptr::NonNull;
 
@@ -95,7 +95,7 @@ mod system {
     pub(super) fn advise_huge_pages(_: NonNull<u8>, _: usize) {}
 }
 
-#[cfg(all(test, target_os = "linux", not(miri), not(loom)))]
+#[cfg(all(test, target_os = "linux", not(miri)))]
 mod tests {
     use super::*;
     use std::fs;

@@ -520,7 +520,7 @@ impl<T, L: Lock> fmt::Debug for Spawner<'_, T, L> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use super::bit;
     use crate::local::FixedPool;

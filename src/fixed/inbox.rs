@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use super::lease::Lease;
-use crate::sync::{AtomicUsize, BATCH, Ordering, Room, Rule, SpinLock, keeps};
+use crate::sync::{AtomicUsize, BATCH, Lock, Locked, Ordering, Room, Rule, SpinLock, keeps};
 
 /// A shard's inbox. Its counts are written under the spin lock, and so without an atomic read-modify-write.
 #[repr(C)]
@@ -21,11 +21,12 @@ pub(crate) struct Inbox<R> {
     posted: SpinLock<Posted<R>>,
 }
 
-#[cfg(not(loom))]
 const _: () = {
-    type Full = <crate::sync::Locked as crate::sync::Lock>::Room;
+    type Full = <Locked as Lock>::Room;
+    let count = size_of::<AtomicUsize>();
     assert!(
-        size_of::<Inbox<Full>>() == 3 * size_of::<usize>() + size_of::<Posted<Full>>(),
+        size_of::<Inbox<Full>>() == 2 * count + size_of::<SpinLock<Posted<Full>>>()
+            && SpinLock::<Posted<Full>>::IS_WITHOUT_PADDING,
         "an inbox may be freed while `post` returns: all of it is in cells, without padding"
     );
 };

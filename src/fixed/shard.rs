@@ -748,7 +748,7 @@ pub(crate) fn close<L: Lock>(shards: &SlotShards<L>) {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
     use std::sync::Barrier;

@@ -18,6 +18,10 @@ pub(crate) struct SpinLock<T> {
 unsafe impl<T: Send> Sync for SpinLock<T> {}
 
 impl<T> SpinLock<T> {
+    /// Whether all of its bytes are its lock's or its value's. (A model's need not be.)
+    pub(crate) const IS_WITHOUT_PADDING: bool =
+        cfg!(loom) || size_of::<Self>() == size_of::<RawSpinLock>() + size_of::<T>();
+
     pub(crate) fn new(value: T) -> Self {
         Self {
             lock: RawSpinLock::new(),
