@@ -515,6 +515,40 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_left_out_is_told_of() {
+        let mut map = HeapMap::new();
+        for count in 1..=MOST_LINES + 2 {
+            map.begin_chunk(1024);
+            map.push(Cell::Used, 1024);
+            let more = count.saturating_sub(MOST_LINES);
+            let told = format!("{more} more chunks");
+            for drawn in [map.to_string(), map.to_svg()] {
+                assert_eq!(drawn.contains("more chunks"), more > 0, "{drawn}");
+                assert_eq!(drawn.contains(&told), more > 0, "{drawn}");
+                let plural = if count == 1 { "" } else { "s" };
+                assert!(
+                    drawn.contains(&format!("{count} chunk{plural}, ")),
+                    "{drawn}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_picture_s_rows_lie_below_each_other() {
+        let mut map = HeapMap::new();
+        for _ in 0..3 {
+            map.begin_chunk(1024);
+            map.push(Cell::Used, 1024);
+        }
+        let svg = map.to_svg();
+        for y in [78, 110, 142] {
+            let row = format!(r#"<rect x="88.00" y="{y}" width="560.00" height="24""#);
+            assert_eq!(svg.matches(&row).count(), 1, "{row} in {svg}");
+        }
+    }
+
+    #[test]
     fn a_large_heap_is_summarised() {
         let mut map = HeapMap::new();
         for _ in 0..1000 {

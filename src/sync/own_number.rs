@@ -80,4 +80,14 @@ mod tests {
         let short = || std::thread::spawn(number).join().unwrap();
         assert!((0..3000).all(|_| short() < 1024));
     }
+
+    #[test]
+    fn who_has_no_number_gives_none_back() {
+        let end = || {
+            NUMBER.set(NOBODY);
+            drop(Return);
+            NUMBER.get()
+        };
+        assert_eq!(std::thread::spawn(end).join().unwrap(), NOBODY);
+    }
 }
