@@ -65,6 +65,24 @@ fn at_the_limit_each_is_found(#[values(1, 65, 512, 1000)] limit: usize) {
     ledger.assert_settled();
 }
 
+/// A pool that gives chunks back at once has no inbox: a slot in there would keep its chunk.
+#[rstest]
+fn wholly_free_chunks_go_back_at_once(
+    #[values(0, 1)] kept: usize,
+    #[values(drop_elsewhere, take_elsewhere)] give_back: fn(Handles),
+) {
+    let _watchdog = watchdog();
+    let ledger = Ledger::default();
+    let pool = FixedPool::<Tracked>::builder()
+        .growth(100)
+        .keep_empty(kept)
+        .unique()
+        .build();
+    give_back(made(&pool, &ledger, 1000));
+    ledger.assert_settled();
+    assert_eq!((pool.len(), pool.capacity()), (0, 100 * kept));
+}
+
 #[rstest]
 fn nothing_stays_with_a_pool_that_is_gone(
     #[values(1, 64, 600)] before: usize,
