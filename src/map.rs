@@ -460,6 +460,16 @@ mod tests {
         map
     }
 
+    /// So many chunks without a free byte.
+    fn all_used(chunks: usize) -> HeapMap {
+        let mut map = HeapMap::new();
+        for _ in 0..chunks {
+            map.begin_chunk(1024);
+            map.push(Cell::Used, 1024);
+        }
+        map
+    }
+
     #[test]
     fn runs_of_one_kind_are_one_run() {
         assert_eq!(half_used().runs.len(), 3);
@@ -467,11 +477,7 @@ mod tests {
 
     #[test]
     fn a_run_ends_with_its_chunk() {
-        let mut map = HeapMap::new();
-        for _ in 0..3 {
-            map.begin_chunk(1024);
-            map.push(Cell::Used, 1024);
-        }
+        let map = all_used(3);
         let expected = r#"{"bytes": 1024, "runs": [{"kind": "used", "bytes": 1024}]}"#;
         assert_eq!(map.to_json().matches(expected).count(), 3);
     }
@@ -516,10 +522,8 @@ mod tests {
 
     #[test]
     fn only_what_is_left_out_is_told_of() {
-        let mut map = HeapMap::new();
         for count in 1..=MOST_LINES + 2 {
-            map.begin_chunk(1024);
-            map.push(Cell::Used, 1024);
+            let map = all_used(count);
             let more = count.saturating_sub(MOST_LINES);
             let told = format!("{more} more chunks");
             for drawn in [map.to_string(), map.to_svg()] {
@@ -536,12 +540,7 @@ mod tests {
 
     #[test]
     fn a_picture_s_rows_lie_below_each_other() {
-        let mut map = HeapMap::new();
-        for _ in 0..3 {
-            map.begin_chunk(1024);
-            map.push(Cell::Used, 1024);
-        }
-        let svg = map.to_svg();
+        let svg = all_used(3).to_svg();
         for y in [78, 110, 142] {
             let row = format!(r#"<rect x="88.00" y="{y}" width="560.00" height="24""#);
             assert_eq!(svg.matches(&row).count(), 1, "{row} in {svg}");
@@ -566,11 +565,7 @@ mod tests {
 
     #[test]
     fn as_many_chunks_as_there_are_lines_are_all_drawn() {
-        let mut map = HeapMap::new();
-        for _ in 0..MOST_LINES {
-            map.begin_chunk(1024);
-            map.push(Cell::Used, 1024);
-        }
+        let map = all_used(MOST_LINES);
         assert_eq!(map.to_string().lines().count(), 1 + MOST_LINES);
         assert!(!map.to_svg().contains("more"));
     }
@@ -614,12 +609,9 @@ mod tests {
 
     #[test]
     fn a_picture_says_how_much_it_leaves_out() {
-        let mut map = HeapMap::new();
         let mut heights = Vec::new();
         for count in 1..=MOST_LINES + 2 {
-            map.begin_chunk(1024);
-            map.push(Cell::Used, 1024);
-            let svg = map.to_svg();
+            let svg = all_used(count).to_svg();
             let more = count.saturating_sub(MOST_LINES);
             let left_out = format!(
                 r#"y="{}">and {more} more chunks</text>"#,
