@@ -18,7 +18,7 @@ pub(crate) fn draw<L: Lock>(shards: &SlotShards<L>) -> HeapMap {
 fn draw_shard<L: Lock>(shard: &SlotShard<L>, map: &mut HeapMap) {
     loop {
         let (chunks, runs) = size(&mut shard.lock(), shard);
-        map.reserve(chunks + chunks / 8, runs + runs / 8);
+        map.reserve(chunks, runs); // from the second time on for twice as many at least
         let mut slots = shard.lock();
         let (chunks, runs) = size(&mut slots, shard);
         if map.has_room(chunks, runs) {
