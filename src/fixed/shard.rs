@@ -741,9 +741,7 @@ pub(crate) fn trim<L: Lock>(shards: &SlotShards<L>) {
 pub(crate) fn close<L: Lock>(shards: &SlotShards<L>) {
     for shard in shards.iter() {
         let mut slots = shard.lock();
-        shard.open().others.inbox.close(|lease| {
-            slots.release(lease);
-        });
+        shard.open().others.inbox.close(received(&mut slots));
         slots.close();
     }
 }
