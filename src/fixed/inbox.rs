@@ -9,7 +9,10 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use super::lease::Lease;
+use super::magazine::MAGAZINE;
 use crate::sync::{AtomicUsize, BATCH, Lock, Locked, Ordering, Room, Rule, SpinLock, keeps};
+
+const _: () = assert!(BATCH <= MAGAZINE, "a batch finds room in an empty magazine");
 
 /// A shard's inbox. Its counts are written under the spin lock, and so without an atomic read-modify-write.
 #[repr(C)]
