@@ -10,8 +10,7 @@ use crate::asan;
 /// where the system does that when asked.
 pub(crate) const HUGE_PAGE: usize = 2 << 20;
 
-/// Whether this system can be asked for huge pages.
-pub(crate) const HAS_HUGE_PAGES: bool = cfg!(all(target_os = "linux", not(miri)));
+pub(crate) use system::HAS_HUGE_PAGES;
 
 /// One raw allocation from the global allocator.
 ///
@@ -79,6 +78,9 @@ impl Drop for Region {
 mod system {
     use std::ptr::NonNull;
 
+    /// Whether this system can be asked for huge pages.
+    pub(crate) const HAS_HUGE_PAGES: bool = true;
+
     /// Asks for huge pages, best effort: a kernel without them refuses, and nothing else changes. The advice stays with the
     /// addresses when the allocator has them back.
     pub(super) fn advise_huge_pages(base: NonNull<u8>, size: usize) {
@@ -90,6 +92,9 @@ mod system {
 #[cfg(not(all(target_os = "linux", not(miri))))]
 mod system {
     use std::ptr::NonNull;
+
+    /// Whether this system can be asked for huge pages.
+    pub(crate) const HAS_HUGE_PAGES: bool = false;
 
     /// There is no such call.
     pub(super) fn advise_huge_pages(_: NonNull<u8>, _: usize) {}
