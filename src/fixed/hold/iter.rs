@@ -232,12 +232,11 @@ impl<'h, T, L: Lock> Iterator for IterMut<'h, T, L> {
 
     #[inline]
     fn next(&mut self) -> Option<&'h mut T> {
+        let mut object = self.spots.next()?;
         // SAFETY: valid: held-is-intact, for `'h`. Aliasing: the hold is borrowed uniquely for `'h` and its objects are
         // reached only through this iterator, which takes each group once, so gives each object once: what dies in a slot
         // under a hold keeps it until the hold ends.
-        self.spots
-            .next()
-            .map(|mut object| unsafe { object.as_mut() })
+        Some(unsafe { object.as_mut() })
     }
 
     #[inline]
