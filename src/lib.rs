@@ -165,7 +165,8 @@
 //! The byte pool's shards guard an arena of blocks with boundary tags (Knuth, TAOCP 1, 2.5): each block knows its own size and
 //! that of the block before it, so that neighbours merge in O(1); free ones lie in bins by size, large ones in a trie within the
 //! blocks themselves (after Lea's `dlmalloc`), so that the best fit is found without a search over all of them. What was released
-//! last waits for the next operation, which may ask for just its size; whatever else happens first merges it.
+//! last waits for the next operation, which may ask for just its size, or for one that only moves its end; whatever else happens
+//! first merges it.
 //!
 //! [How it is tested](how_it_is_tested), what that found, and what has not been run, is a page of its own.
 

@@ -11,8 +11,9 @@
 //! ```
 //!
 //! The block released last waits for the next operation: if that asks for one of its size, it gets this one, and nothing needs
-//! to be merged and cut again. Any other operation, and every look, first does what the release left undone, so nobody can
-//! tell that it did not happen at once.
+//! to be merged and cut again; if it asks for another, and all that merging and cutting would do is move the boundary to the
+//! free block behind, then it is moved. Any other operation, and every look, first does what the release left undone, so
+//! nobody can tell that it did not happen at once.
 //!
 //! An arena takes `&mut self`: it knows no lock, no limit and no handle. It calls no allocator either: a region comes in
 //! through [`adopt`](Arena::adopt), and goes out as the result of a release, for the caller to free.
@@ -22,6 +23,7 @@ use crate::map::{Cell, HeapMap};
 use crate::stats::VariadicStats;
 use crate::variadic::bins::Bins;
 use crate::variadic::block::{Block, CHUNK_OVERHEAD, Chunk, HEADER, LEAST, Lease, Tag, UNIT};
+use crate::variadic::node::LARGE;
 use crate::variadic::request::Request;
 
 /// How an arena chooses blocks.
@@ -81,9 +83,10 @@ impl Arena {
     #[inline]
     pub(crate) fn alloc(&mut self, request: Request) -> Option<Lease> {
         if let Some(late) = self.late {
-            if late.size() == request.units && late.gap(request.log2_align) == 0 {
+            // SAFETY: late-is-last: its lease was given back, and it is not listed.
+            if unsafe { self.fit_late(late, request) } {
                 self.late = None;
-                // SAFETY: late-is-last: its lease was given back, and it is not listed.
+                // SAFETY: as before, and it is as large as asked for.
                 return Some(unsafe { self.lease(late, request) });
             }
             self.catch_up();
@@ -157,6 +160,37 @@ impl Arena {
         block.forbid();
         self.late = Some(block);
         None
+    }
+
+    /// Makes the late block what is asked for, if merging it, choosing the best and cutting that would come to the same:
+    /// it has the right size, or it begins what it would be merged to, and that is the block to cut.
+    ///
+    /// # Safety
+    ///
+    /// `late` is the late block.
+    #[inline]
+    unsafe fn fit_late(&mut self, late: Block, request: Request) -> bool {
+        let (size, units) = (late.size(), request.units);
+        if late.gap(request.log2_align) != 0 {
+            return false;
+        }
+        if size == units {
+            return true;
+        }
+        let behind = late.next();
+        if !self.bins.is_apart(behind) || late.previous().is_some_and(Block::is_free) {
+            return false;
+        }
+        let excess = (size + behind.size()).checked_sub(units);
+        let cut = excess.is_some_and(|excess| excess >= LARGE && !self.tolerates(excess, units))
+            && self.bins.only_apart(units, self.policy.first_fit);
+        if cut {
+            // SAFETY: the right to the late block is the arena's, the one behind it is free; both parts are large enough.
+            let rest = unsafe { late.move_end(units) };
+            // SAFETY: it is free and unlisted; what stood apart is part of it, or of the late block.
+            unsafe { self.bins.set_apart(rest) };
+        }
+        cut
     }
 
     /// Does what the last release left undone.

@@ -77,6 +77,32 @@ impl Bins {
         }
     }
 
+    /// Whether this is the block that stands apart.
+    #[inline]
+    pub(crate) fn is_apart(&self, block: Block) -> bool {
+        self.apart == Some(block)
+    }
+
+    /// Whether no other block than the one that stands apart would be taken for `units`, however large that one is.
+    #[inline]
+    pub(crate) fn only_apart(&self, units: u32, first: bool) -> bool {
+        self.first_small(units).is_none() && (first || self.large_map == 0)
+    }
+
+    /// Lets another block stand apart.
+    ///
+    /// # Safety
+    ///
+    /// As for [`insert`](Self::insert); it is large, and the block that stood apart is part of it or no block any more.
+    #[inline]
+    pub(crate) unsafe fn set_apart(&mut self, block: Block) {
+        debug_assert!(
+            block.size() >= LARGE,
+            "own-list: a large block stands apart"
+        );
+        self.apart = Some(block);
+    }
+
     /// Lists a free block.
     ///
     /// # Safety

@@ -317,6 +317,22 @@ impl Block {
         unsafe { self.set_size(size) };
     }
 
+    /// Moves the boundary to the free block behind this one so that this has `units`, and gives the block that is then behind.
+    ///
+    /// # Safety
+    ///
+    /// - The caller has the shard's lock and the sole right to both blocks.
+    /// - Both will be blocks: `LEAST <= units`, and `units + LEAST` is no more than they have together.
+    #[inline]
+    pub(crate) unsafe fn move_end(self, units: u32) -> Self {
+        let next = self.next();
+        debug_assert!(next.is_free(), "the boundary is to a free block");
+        // SAFETY: tiling is restored by what follows: the block behind both begins where `split` will look for it.
+        unsafe { self.set_size(self.size() + next.size()) };
+        // SAFETY: this is both blocks now; both parts are blocks.
+        unsafe { self.split(units) }
+    }
+
     /// # Safety
     ///
     /// The caller has the lock and the sole right to the block, and restores *tiling*.

@@ -517,6 +517,68 @@ fn whatever_else_happens_merges_it_first() {
     }
 }
 
+/// Where a block lies, whatever the addresses of the chunks are, and how large it is.
+fn place_in(grown: &Grown, lease: &Lease) -> (usize, usize, usize) {
+    let addr = lease.block().addr();
+    let mut chunks = grown.arena.chunks().enumerate();
+    let (index, chunk) = chunks
+        .find(|(_, chunk)| (chunk.addr()..chunk.end()).contains(&addr))
+        .expect("tiling: a block lies in a chunk");
+    (index, addr - chunk.addr(), lease.capacity())
+}
+
+/// Allocates in one arena, and in another that first merges what waits if it is not of just this size. Says whether it was
+/// made to fit in the first.
+fn alloc_in_both(quick: &mut Grown, plain: &mut Grown, len: usize) -> ([Lease; 2], bool) {
+    let waits = |grown: &Grown| grown.arena.late.map(Block::payload);
+    let units = units_for(len);
+    let late = waits(quick);
+    let exact = plain.arena.late.is_some_and(|late| late.size() == units);
+    if !exact {
+        plain.arena.catch_up();
+    }
+    let leases = [quick, plain].map(|grown| grown.alloc(len, 16));
+    let fitted = !exact && late == Some(leases[0].payload());
+    (leases, fitted)
+}
+
+#[rstest]
+fn what_fits_late_lies_where_it_would_after_merging(
+    #[values(0, 20, 100)] tolerance_percent: u8,
+    #[values(false, true)] first_fit: bool,
+) {
+    let steps = if cfg!(miri) { 300 } else { 20_000 };
+    let policy = Policy {
+        tolerance_percent,
+        first_fit,
+    };
+    let [mut quick, mut plain] = [(); 2].map(|()| Grown::new(policy, 16 * 1024));
+    (quick.patience, plain.patience) = (u32::MAX, u32::MAX);
+    let (mut live, mut random, mut fitted) = (Vec::<[Lease; 2]>::new(), Random(9), 0);
+    for _ in 0..steps {
+        let most = 1 + random.below(8);
+        if live.len() < most && random.below(2) == 0 {
+            let (leases, fits) = alloc_in_both(&mut quick, &mut plain, random.size());
+            let places = [place_in(&quick, &leases[0]), place_in(&plain, &leases[1])];
+            assert_eq!(places[0], places[1]);
+            fitted += usize::from(fits);
+            live.push(leases);
+        } else if !live.is_empty() {
+            let newest = live.len() - 1;
+            let n = [newest, random.below(live.len())][random.below(2)];
+            let [one, other] = live.remove(n);
+            quick.release(one);
+            plain.release(other);
+        }
+    }
+    assert!(fitted > steps / 50, "{fitted}");
+    quick.arena.check().unwrap();
+    for [one, other] in live {
+        quick.release(one);
+        plain.release(other);
+    }
+}
+
 #[test]
 fn nothing_waits_that_could_be_a_second_chunk() {
     let mut grown = Grown::new(BEST, 4096);
