@@ -168,8 +168,7 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
     /// The value is not used again.
     #[inline]
     unsafe fn fill(acquired: Acquired<'_, L>, value: &ManuallyDrop<T>) -> Self {
-        let Acquired { mut slots, lease } = acquired;
-        slots.count_made();
+        let Acquired { slots, lease } = acquired;
         let slot = lease.into_slot().cast::<Slot<T, A>>();
         if A::THROUGH_POOL {
             // Walks take the slot for an object as soon as it is unlocked.

@@ -234,6 +234,7 @@ pub(crate) fn receive<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) {
 /// What happens to a slot that was posted.
 fn received(slots: &mut Slots) -> impl FnMut(Lease) {
     |lease| {
+        slots.count_in(); // its post, or its owner, counted it out
         let idle = slots.release(lease);
         debug_assert!(idle.is_none(), "there are no posts in a counted shard");
     }
@@ -571,8 +572,8 @@ unsafe fn release_elsewhere<L: Lock>(lease: Lease, counted: bool) {
 /// Gives back a slot under its shard's lock.
 #[inline]
 fn release_locked<L: Lock>(mut slots: SlotGuard<'_, L>, lease: Lease, counted: bool) {
-    if !counted {
-        slots.count_dropped();
+    if counted {
+        slots.count_in(); // `release` counts it out, once more
     }
     let idle = slots.release(lease);
     finish(slots, idle);

@@ -36,6 +36,8 @@ struct Unopened {
 /// - *live-is-init*: after a flush, an opened slot that is neither free nor hidden holds an object.
 /// - *linked-is-live*: see [`Header`].
 /// - *listed-iff-free*: `with_free` has exactly the chunks with a free bit.
+/// - *counted*: `live_or_at_hand` less the slots in the magazine is how many leased slots are neither hidden nor dropped, and, as
+///   [`crate::sync::Core::Open`] counts them out, how many were released after it had.
 /// - *one-unopened*: all unopened slots of the shard lie in the chunks of `unopened`.
 pub(crate) struct Slots {
     magazine: Magazine,
@@ -45,8 +47,8 @@ pub(crate) struct Slots {
     closed: bool,
     /// Pins in all groups together: while it is zero a drop need not look for its group.
     pins: usize,
-    /// Objects whose drop has not begun, except as far as [`crate::sync::Core::Open`] counts drops.
-    live: usize,
+    /// Objects and slots in the magazine, together: so neither making an object of a slot nor its end changes it.
+    live_or_at_hand: usize,
     chunks: List<All>,
     with_free: List<WithFree>,
     unopened: Option<Unopened>,
@@ -66,7 +68,7 @@ impl Slots {
             counted,
             closed: false,
             pins: 0,
-            live: 0,
+            live_or_at_hand: 0,
             chunks: List::new(),
             with_free: List::new(),
             unopened: None,
@@ -78,8 +80,9 @@ impl Slots {
         }
     }
 
+    /// Objects whose drop has not begun, except as far as [`crate::sync::Core::Open`] counts drops.
     pub(crate) fn live(&self) -> usize {
-        self.live
+        self.live_or_at_hand.wrapping_sub(self.magazine.len())
     }
 
     pub(crate) fn deferred(&self) -> usize {
@@ -128,22 +131,21 @@ impl Slots {
         self.magazine.len() + self.with_free.iter().map(Header::free).sum::<usize>()
     }
 
-    /// An object has been made.
+    /// A leased slot counts as an object again.
     #[inline]
-    pub(crate) fn count_made(&mut self) {
-        self.live = self.live.wrapping_add(1);
+    pub(crate) fn count_in(&mut self) {
+        self.live_or_at_hand = self.live_or_at_hand.wrapping_add(1);
     }
 
-    /// The drop of an object begins that has no weak keys.
+    /// A leased slot counts as an object no longer.
     #[inline]
-    pub(crate) fn count_dropped(&mut self) {
-        self.live = self.live.wrapping_sub(1);
+    fn count_out(&mut self) {
+        self.live_or_at_hand = self.live_or_at_hand.wrapping_sub(1);
     }
 
-    /// The drop of the object in a slot begins: it is not counted any more, and its weak keys do not answer any more.
+    /// The drop of the object in a slot begins: its weak keys do not answer any more.
     #[inline]
     pub(crate) fn end(&mut self, lease: &Leased) {
-        self.count_dropped();
         let header = lease.header();
         if let Some(stamps) = header.stamps().filter(|_| keeps(Rule::Stamp)) {
             stamps[header.index_of(lease.slot())].store(0, Ordering::Release);
@@ -152,7 +154,7 @@ impl Slots {
 
     /// Takes the slot released last, if that was a short while ago; never in a counted shard.
     ///
-    /// Until it is hidden or holds an object, no lock may be given up: walks take it for an object.
+    /// Until it is hidden or holds an object, no lock may be given up: it counts as an object, and walks take it for one.
     #[inline]
     pub(crate) fn take_at_hand(&mut self) -> Option<Lease> {
         if self.counted {
@@ -197,9 +199,10 @@ impl Slots {
             return;
         };
         let (group, taken) = header.take_free();
+        let count = taken.count_ones() as usize;
         // The lowest address on top.
-        self.magazine
-            .fill(taken.count_ones() as usize, header.slots_of(group, taken));
+        self.magazine.fill(count, header.slots_of(group, taken));
+        self.live_or_at_hand = self.live_or_at_hand.wrapping_add(count);
         if header.free() == 0 {
             let header = NonNull::from(header);
             // SAFETY: listed-iff-free: it was the first of the list.
@@ -207,7 +210,8 @@ impl Slots {
         }
     }
 
-    /// Makes a slot free. In a counted shard, tells when that was the last one used of its chunk.
+    /// Makes a slot free, which counts as an object until now. In a counted shard, tells when that was the last one used of its
+    /// chunk.
     #[inline]
     pub(crate) fn release(&mut self, lease: Lease) -> Option<Idle> {
         lease.shut();
@@ -261,18 +265,21 @@ impl Slots {
             slots = &slots[run..];
         }
         self.magazine.forget_oldest(count);
+        self.live_or_at_hand = self.live_or_at_hand.wrapping_sub(count);
     }
 
-    /// Hides a leased slot from walks: no object is in it yet, or its destructor is about to run.
+    /// Hides a leased slot from walks, and counts it out: no object is in it yet, or its destructor is about to run.
     pub(crate) fn hide(&mut self, lease: &Leased) {
         let (group, bit) = lease.group();
         group.hidden.set(group.hidden.get() | bit);
+        self.count_out();
     }
 
-    /// Shows a hidden slot, which holds an object now.
+    /// Shows a hidden slot, which holds an object now, and counts it in.
     pub(crate) fn reveal(&mut self, lease: &Leased) {
         let (group, bit) = lease.group();
         group.hidden.set(group.hidden.get() & !bit);
+        self.count_in();
     }
 
     /// Makes a hidden slot free.
@@ -292,6 +299,7 @@ impl Slots {
         let (group, bit) = lease.group();
         group.defer(bit);
         self.deferred += 1;
+        self.count_out();
     }
 
     /// Whether a walk is inside the group of a spot, whose chunk is attached.

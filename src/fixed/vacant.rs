@@ -87,7 +87,6 @@ impl<'p, T, A: Access, L: Lock> Vacant<'p, T, A, L> {
         let lease = unsafe { ManuallyDrop::take(&mut this.lease) };
         // SAFETY: the lease is of a slot of `store`, whose lock is `L`, and outlives the guard.
         let mut slots = unsafe { lock_shard_of::<L>(&lease) };
-        slots.count_made();
         slots.reveal(&lease);
         drop(slots);
         // SAFETY: the caller initialised the object; typed: the store's types are this handle's.

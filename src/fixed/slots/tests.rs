@@ -15,6 +15,7 @@ use crate::fixed::layout::{CHUNK, SlotLayout};
 /// What a walk over all chunks counts.
 #[derive(Debug, Default)]
 struct Found {
+    live: usize,
     chunks: usize,
     opened: usize,
     unopened: usize,
@@ -50,6 +51,7 @@ impl Slots {
             "the count of deferred objects"
         );
         assert_eq!(found.pinned > 0, self.pins > 0, "the count of pins");
+        assert_eq!(found.live, self.live(), "the count of live objects");
         assert_eq!(found.opened, self.opened, "the count of opened slots");
         assert_eq!(found.unopened, self.unopened(), "one-unopened");
         assert_eq!(found.idle, self.idle, "the count of idle chunks");
@@ -94,7 +96,10 @@ impl Slots {
         found.opened += header.opened();
         found.unopened += header.unopened();
         found.idle += usize::from(self.counted && used == 0);
+        found.live += used;
         for group in header.groups() {
+            let gone = group.hidden.get() | group.dropped();
+            found.live -= gone.count_ones() as usize;
             found.deferred += group.dropped().count_ones() as usize;
             found.pinned += usize::from(group.is_pinned());
         }
@@ -171,7 +176,6 @@ impl Fixture {
             self.leased.insert(lease.slot().addr().get()),
             "one-lease: a slot is handed out twice"
         );
-        self.slots.count_made();
         self.check();
         Some(lease)
     }
