@@ -36,7 +36,7 @@ struct Unopened {
 /// - *live-is-init*: after a flush, an opened slot that is neither free nor hidden holds an object.
 /// - *linked-is-live*: see [`Header`].
 /// - *listed-iff-free*: `with_free` has exactly the chunks with a free bit.
-/// - *counted*: `live_or_at_hand` less the slots in the magazine is how many leased slots are neither hidden nor dropped, and, as
+/// - *live-count*: `live_or_at_hand` less the slots in the magazine is how many leased slots are neither hidden nor dropped, and, as
 ///   [`crate::sync::Core::Open`] counts them out, how many were released after it had.
 /// - *one-unopened*: all unopened slots of the shard lie in the chunks of `unopened`.
 pub(crate) struct Slots {
@@ -269,6 +269,7 @@ impl Slots {
     }
 
     /// Hides a leased slot from walks, and counts it out: no object is in it yet, or its destructor is about to run.
+    #[inline]
     pub(crate) fn hide(&mut self, lease: &Leased) {
         let (group, bit) = lease.group();
         group.hidden.set(group.hidden.get() | bit);
@@ -276,6 +277,7 @@ impl Slots {
     }
 
     /// Shows a hidden slot, which holds an object now, and counts it in.
+    #[inline]
     pub(crate) fn reveal(&mut self, lease: &Leased) {
         let (group, bit) = lease.group();
         group.hidden.set(group.hidden.get() & !bit);
@@ -283,6 +285,7 @@ impl Slots {
     }
 
     /// Makes a hidden slot free.
+    #[inline]
     pub(crate) fn release_hidden(&mut self, lease: Lease) -> Option<Idle> {
         self.reveal(&lease);
         self.release(lease)
