@@ -12,7 +12,7 @@ use std::ptr::NonNull;
 use super::key::WeakKey;
 use super::layout::Slot;
 use super::lease::{Lease, Leased};
-use super::retire::{Release, retire};
+use super::retire::{Release, ReleaseUnseen, retire};
 use super::shard::{Acquired, acquire, lock_shard_of, shard_of};
 use super::store::Store;
 use crate::access::{Access, Keyed, Shared, ThroughHandle, ThroughPool, Unique};
@@ -252,7 +252,7 @@ impl<T, L: Lock> PoolBox<T, Unique, L> {
         // SAFETY: owns-lease: initialised, and the handle was its only way. Read once: the slot is freed next.
         let object = unsafe { slot.cast::<T>().read() };
         // SAFETY: the lease was given up above.
-        drop(Release::<L>::emptied_unseen(unsafe {
+        drop(ReleaseUnseen::<L>::emptied(unsafe {
             Lease::from_slot(slot)
         }));
         object

@@ -47,7 +47,7 @@ unsafe fn retire_unwalked<T: ?Sized, L: Lock>(object: NonNull<T>, lease: Lease) 
         // SAFETY: the caller's pool has lock `L`.
         unsafe { count_drop_unlocked::<L>(&lease) };
     }
-    let release = Release::<L>::new(lease, State::Unseen { counted });
+    let release = ReleaseUnseen::<L>::new(lease, counted);
     // SAFETY: the caller gives the object up, and nobody else has a reference to it. `release` returns the slot even if
     // the destructor panics.
     unsafe { ptr::drop_in_place(object.as_ptr()) };
@@ -92,42 +92,28 @@ const fn needs_drop<T: ?Sized>() -> bool {
 /// Releases a slot when dropped: after the destructor, even if that panics.
 pub(crate) struct Release<L: Lock> {
     lease: ManuallyDrop<Lease>,
-    slot: State,
+    /// Whether walks do not see the slot; then its object was counted out when it was hidden, or never counted in.
+    hidden: bool,
     lock: PhantomData<L>,
 }
 
-/// What is known of a slot that is to be released.
-enum State {
-    /// It is hidden; its object was counted out when it was hidden, or never counted in.
-    Hidden,
-    /// Walks would see it; its object is counted.
-    Shown,
-    /// Nobody walks the pool; says whether its object has been counted out.
-    Unseen { counted: bool },
-}
-
 impl<L: Lock> Release<L> {
-    fn new(lease: Lease, slot: State) -> Self {
+    fn new(lease: Lease, hidden: bool) -> Self {
         Self {
             lease: ManuallyDrop::new(lease),
-            slot,
+            hidden,
             lock: PhantomData,
         }
     }
 
-    /// For a hidden slot, whose object was counted out when it was hidden, or never counted in.
+    /// For a hidden slot.
     pub(crate) fn hidden(lease: Lease) -> Self {
-        Self::new(lease, State::Hidden)
+        Self::new(lease, true)
     }
 
-    /// For a slot whose object was moved out.
+    /// For a slot whose object was moved out, and that walks would see.
     pub(crate) fn emptied(lease: Lease) -> Self {
-        Self::new(lease, State::Shown)
-    }
-
-    /// For a slot whose object was moved out, in a pool that nobody walks.
-    pub(crate) fn emptied_unseen(lease: Lease) -> Self {
-        Self::new(lease, State::Unseen { counted: false })
+        Self::new(lease, false)
     }
 }
 
@@ -136,20 +122,49 @@ impl<L: Lock> Drop for Release<L> {
     fn drop(&mut self) {
         // SAFETY: this is the drop; the field is not used again.
         let lease = unsafe { ManuallyDrop::take(&mut self.lease) };
-        if let State::Unseen { counted } = self.slot {
-            // SAFETY: a `Release` is made for a slot of a pool with lock `L`, whose object is gone; nobody walks it.
-            return unsafe { release_unseen::<L>(lease, counted) };
-        }
-        // SAFETY: as before; the lease is given up under this lock.
+        // SAFETY: a `Release` is made for a slot of a pool with lock `L`; the lease is given up under this lock.
         let mut slots = unsafe { lock_shard_of::<L>(&lease) };
-        let idle = match self.slot {
-            State::Hidden => slots.release_hidden(lease),
-            _ => {
-                slots.end(&lease);
-                slots.release(lease)
-            }
+        let idle = if self.hidden {
+            slots.release_hidden(lease)
+        } else {
+            slots.end(&lease);
+            slots.release(lease)
         };
         finish(slots, idle);
+    }
+}
+
+/// As [`Release`], for a slot of a pool that nobody walks.
+pub(crate) struct ReleaseUnseen<L: Lock> {
+    lease: ManuallyDrop<Lease>,
+    /// Whether its object has been counted out.
+    counted: bool,
+    lock: PhantomData<L>,
+}
+
+impl<L: Lock> ReleaseUnseen<L> {
+    #[inline]
+    fn new(lease: Lease, counted: bool) -> Self {
+        Self {
+            lease: ManuallyDrop::new(lease),
+            counted,
+            lock: PhantomData,
+        }
+    }
+
+    /// For a slot whose object was moved out.
+    pub(crate) fn emptied(lease: Lease) -> Self {
+        Self::new(lease, false)
+    }
+}
+
+impl<L: Lock> Drop for ReleaseUnseen<L> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: this is the drop; the field is not used again.
+        let lease = unsafe { ManuallyDrop::take(&mut self.lease) };
+        // SAFETY: this is made for a slot of a pool with lock `L` that nobody walks, whose object is gone.
+        unsafe { release_unseen::<L>(lease, self.counted) };
     }
 }
 
