@@ -478,10 +478,13 @@ fn the_block_released_last_waits_for_one_of_its_size() {
     assert_eq!(again.payload(), place);
     assert!(grown.arena.late.is_none());
     assert_eq!(grown.free_sizes().len(), 1, "nothing was cut");
-    leases
-        .into_iter()
-        .chain([again])
-        .for_each(|lease| grown.release(lease));
+    let [first, last] = leases;
+    grown.release(first);
+    grown.release(again);
+    let again = grown.alloc(112, 16);
+    assert_eq!(again.payload(), place, "nothing was merged");
+    grown.release(last);
+    grown.release(again);
 }
 
 #[test]
@@ -546,13 +549,14 @@ fn alloc_in_both(quick: &mut Grown, plain: &mut Grown, len: usize) -> ([Lease; 2
 fn what_fits_late_lies_where_it_would_after_merging(
     #[values(0, 20, 100)] tolerance_percent: u8,
     #[values(false, true)] first_fit: bool,
+    #[values(2 << 10, 6 << 10, 16 << 10)] grow_size: usize,
 ) {
     let steps = if cfg!(miri) { 300 } else { 20_000 };
     let policy = Policy {
         tolerance_percent,
         first_fit,
     };
-    let [mut quick, mut plain] = [(); 2].map(|()| Grown::new(policy, 16 * 1024));
+    let [mut quick, mut plain] = [(); 2].map(|()| Grown::new(policy, grow_size));
     (quick.patience, plain.patience) = (u32::MAX, u32::MAX);
     let (mut live, mut random, mut fitted) = (Vec::<[Lease; 2]>::new(), Random(9), 0);
     for _ in 0..steps {
