@@ -1,5 +1,7 @@
 //! Who may reach an object: [`Shared`], [`Unique`], [`Keyed`], and the traits that carry the answer.
 
+use std::sync::{Arc, Mutex, RwLock};
+
 use crate::sealed::Sealed;
 
 /// Who may reach the objects of a [`FixedPool`](crate::FixedPool): the second type parameter of pools and handles.
@@ -13,11 +15,28 @@ use crate::sealed::Sealed;
 /// | [`Unique`] | `Deref` and `DerefMut` | nothing |
 /// | [`Keyed`] | nothing: the handle is an owning key | `&T` via `&pool`, `&mut T` via `&mut pool` |
 ///
+/// It says, too, what may cross threads, if the pool is [`Locked`](crate::Locked):
+///
+/// | | pool is `Send` if | pool is `Sync` if | handle is `Send` if | handle is `Sync` if |
+/// |---|---|---|---|---|
+/// | [`Shared`], as `Arc<T>` | `T: Send + Sync` | `T: Send + Sync` | `T: Send + Sync` | `T: Send + Sync` |
+/// | [`Unique`], the handle as `Box<T>` | `T: Send` | `T: Send` | `T: Send` | `T: Sync` |
+/// | [`Keyed`] | `T: Send` | `T: Send + Sync` | `T: Send` | always |
+///
 /// This trait is sealed: the three types above are its only implementors.
 pub trait Access: Sealed + Sized + 'static {
     /// Whether the pool hands out references: what decides how a drop proceeds.
     #[doc(hidden)]
     const THROUGH_POOL: bool;
+    /// `Send` and `Sync` as a pool of such objects is.
+    #[doc(hidden)]
+    type Pool<T>;
+    /// `Send` as the handle of such an object is.
+    #[doc(hidden)]
+    type Handle<T: ?Sized>;
+    /// `Sync` as the handle of such an object is.
+    #[doc(hidden)]
+    type HandleRef<T: ?Sized>;
     /// What a slot carries beside its object. Nothing today; a counted handle would put its count here.
     #[doc(hidden)]
     type Carried: Default + 'static;
@@ -59,16 +78,25 @@ impl Sealed for Keyed {}
 
 impl Access for Shared {
     const THROUGH_POOL: bool = true;
+    type Pool<T> = Arc<T>;
+    type Handle<T: ?Sized> = Arc<T>;
+    type HandleRef<T: ?Sized> = Arc<T>;
     type Carried = ();
 }
 
 impl Access for Unique {
     const THROUGH_POOL: bool = false;
+    type Pool<T> = Mutex<T>;
+    type Handle<T: ?Sized> = Box<T>;
+    type HandleRef<T: ?Sized> = Box<T>;
     type Carried = ();
 }
 
 impl Access for Keyed {
     const THROUGH_POOL: bool = true;
+    type Pool<T> = RwLock<T>;
+    type Handle<T: ?Sized> = Box<T>;
+    type HandleRef<T: ?Sized> = ();
     type Carried = ();
 }
 

@@ -49,6 +49,7 @@ use vacant::Vacant;
 /// [`mem_pool::FixedPool<T, A>`](crate::FixedPool) or [`mem_pool::local::FixedPool<T, A>`](crate::local::FixedPool).
 ///
 /// An unused pool is a few words and allocates nothing, so it can stand in a `static`.
+/// The table in [`Access`] says when it is `Send` and `Sync`.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU32, Ordering};

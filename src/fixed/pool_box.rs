@@ -15,14 +15,14 @@ use super::lease::{Lease, Leased};
 use super::retire::{Release, ReleaseUnseen, retire};
 use super::shard::{Acquired, acquire, lock_shard_of, shard_of};
 use super::store::Store;
-use crate::access::{Access, Keyed, Shared, ThroughHandle, ThroughPool, Unique};
+use crate::access::{Access, Shared, ThroughHandle, ThroughPool, Unique};
 use crate::error::{PoolError, Rejected};
 use crate::sync::{Lock, Locked};
 
 /// The owner of one object in a [`FixedPool`](crate::FixedPool): dropping it destroys the object and frees its slot.
 ///
 /// A handle is one word, and so is an `Option` of it. It may outlive its pool. `A` says who reaches the object: through a
-/// [`Shared`] handle you get `&T`, through a [`Unique`] one also `&mut T`, and a [`Keyed`] handle is only a key for the
+/// [`Shared`] handle you get `&T`, through a [`Unique`] one also `&mut T`, and a [`Keyed`](crate::Keyed) handle is only a key for the
 /// pool's own methods ([`get`](crate::generic::FixedPool::get), [`get_mut`](crate::generic::FixedPool::get_mut)).
 ///
 /// What is not a trait is an associated function, as with [`Box`], so that it cannot hide a method of `T`: call
@@ -82,6 +82,10 @@ use crate::sync::{Lock, Locked};
 /// pool.for_each(|spot| assert_eq!(spot.x.get(), 3));
 /// ```
 ///
+/// # Threads
+///
+/// The table in [`Access`] says when a handle is `Send` and `Sync`: as an `Arc<T>` in a `Shared` pool, as a `Box<T>` in a `Unique` one.
+///
 /// # Leaks
 ///
 /// `mem::forget` of a handle leaks the object, its slot and the region around it, and nothing else happens; so does a cycle
@@ -96,18 +100,23 @@ pub struct PoolBox<T: ?Sized, A: Access = Shared, L: Lock = Locked> {
     marker: PhantomData<(A, L, PhantomData<T>)>,
 }
 
-// SAFETY: whoever has a shared handle can get `&T`, as can the pool on another thread: the bounds of `Arc<T>`.
-unsafe impl<T: ?Sized + Send + Sync, L: Lock + Send + Sync> Send for PoolBox<T, Shared, L> {}
-// SAFETY: through `&handle` there is `&T`, nothing more: the bounds of `Arc<T>`.
-unsafe impl<T: ?Sized + Send + Sync, L: Lock + Send + Sync> Sync for PoolBox<T, Shared, L> {}
-// SAFETY: a unique handle is the only way to its object: the bounds of `Box<T>`.
-unsafe impl<T: ?Sized + Send, L: Lock + Send + Sync> Send for PoolBox<T, Unique, L> {}
-// SAFETY: through `&handle` there is `&T` alone: the bounds of `Box<T>`.
-unsafe impl<T: ?Sized + Sync, L: Lock + Send + Sync> Sync for PoolBox<T, Unique, L> {}
-// SAFETY: a keyed handle gives nothing; dropping it elsewhere may destroy the object there.
-unsafe impl<T: ?Sized + Send, L: Lock + Send + Sync> Send for PoolBox<T, Keyed, L> {}
-// SAFETY: through `&handle` of a keyed pool nothing touches the object.
-unsafe impl<T: ?Sized, L: Lock + Send + Sync> Sync for PoolBox<T, Keyed, L> {}
+// SAFETY: whoever has a shared handle can get `&T`, as can the pool on another thread: the bounds of `Arc<T>`. A unique handle is
+// the only way to its object: the bounds of `Box<T>`. A keyed one gives nothing; dropping it elsewhere may destroy the object
+// there.
+unsafe impl<T: ?Sized, A, L: Lock + Send + Sync> Send for PoolBox<T, A, L>
+where
+    A: Access,
+    A::Handle<T>: Send,
+{
+}
+// SAFETY: through `&handle` of a shared pool there is `&T`, nothing more: the bounds of `Arc<T>`. Of a unique pool, too, but nobody
+// else has one: the bounds of `Box<T>`. Through that of a keyed pool nothing touches the object.
+unsafe impl<T: ?Sized, A, L: Lock + Send + Sync> Sync for PoolBox<T, A, L>
+where
+    A: Access,
+    A::HandleRef<T>: Sync,
+{
+}
 
 /// Handles are pointers: moving one does not move its object.
 impl<T: ?Sized, A: Access, L: Lock> Unpin for PoolBox<T, A, L> {}

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use super::layout::{Slot, SlotLayout};
 use super::shard::{Acquired, Common, Config, SlotShards, acquire};
 use super::slots::Slots;
-use crate::access::{Access, Keyed, Shared, Unique};
+use crate::access::Access;
 use crate::error::PoolError;
 use crate::sync::{LazyShards, Lock};
 
@@ -22,21 +22,27 @@ pub(crate) struct Store<T, A: Access, L: Lock> {
     marker: PhantomData<(*mut T, A)>,
 }
 
-// SAFETY: a shared pool gives `&T` to whoever has it or a handle, on any thread, and may run a destructor on any of them:
-// what `Arc<T>` does, with the same bounds.
-unsafe impl<T: Send + Sync, L: Lock + Send + Sync> Send for Store<T, Shared, L> {}
-// SAFETY: `&pool` gives no more than the pool does.
-unsafe impl<T: Send + Sync, L: Lock + Send + Sync> Sync for Store<T, Shared, L> {}
-// SAFETY: a unique pool moves objects into and out of slots and gives no reference to any: each crosses threads only as a
-// whole, in its handle.
-unsafe impl<T: Send, L: Lock + Send + Sync> Send for Store<T, Unique, L> {}
-// SAFETY: `&pool` moves objects in, as the pool does, and gives none.
-unsafe impl<T: Send, L: Lock + Send + Sync> Sync for Store<T, Unique, L> {}
-// SAFETY: whoever has the only reference to a keyed pool has the only references to its objects; elsewhere keys are only
-// dropped, which may run the destructor there.
-unsafe impl<T: Send, L: Lock + Send + Sync> Send for Store<T, Keyed, L> {}
-// SAFETY: keys are dropped elsewhere, as before, and `&pool` gives `&T`, on any thread that has it.
-unsafe impl<T: Send + Sync, L: Lock + Send + Sync> Sync for Store<T, Keyed, L> {}
+// SAFETY: whoever has the pool may run destructors. Beside that
+// - a shared one gives `&T` to whoever has it or a handle, on any thread: what `Arc<T>` does, with the same bounds;
+// - a unique one moves objects into and out of slots and gives no reference to any: each crosses threads only as a whole, in
+//   its handle;
+// - a keyed one has, if it is the only reference to the pool, the only references to its objects; elsewhere keys are only dropped.
+unsafe impl<T, A, L: Lock + Send + Sync> Send for Store<T, A, L>
+where
+    A: Access,
+    A::Pool<T>: Send,
+{
+}
+// SAFETY: with `&pool`
+// - a shared one gives no more than with the pool;
+// - a unique one moves objects in, as with the pool, and gives none;
+// - a keyed one gives `&T`, on any thread that has it, and keys are dropped elsewhere, as before.
+unsafe impl<T, A, L: Lock + Send + Sync> Sync for Store<T, A, L>
+where
+    A: Access,
+    A::Pool<T>: Sync,
+{
+}
 
 impl<T, A: Access, L: Lock> Store<T, A, L> {
     /// Fails to compile for a type whose alignment is beyond what a chunk allows.

@@ -115,6 +115,21 @@ fn accesses_and_errors_cross_threads() {
     );
 }
 
+/// Objects that own others of their kind, and their pool. To say whether they cross threads is to ask for what is being asked.
+struct Nested<A: mem_pool::Access + 'static> {
+    _below: Vec<PoolBox<Nested<A>, A>>,
+    _pool: std::sync::Arc<FixedPool<Nested<A>, A>>,
+}
+
+#[test]
+fn objects_that_own_each_other_cross_threads() {
+    assert_threads!(
+        Nested<Shared>: true true, FixedPool<Nested<Shared>>: true true,
+        Nested<Unique>: true true, FixedPool<Nested<Unique>, Unique>: true true,
+        Nested<Keyed>: true true, FixedPool<Nested<Keyed>, Keyed>: true true,
+    );
+}
+
 /// Not `Unpin`.
 type Pinned = std::marker::PhantomPinned;
 
