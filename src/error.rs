@@ -62,7 +62,7 @@ pub enum PoolError {
         layout: Layout,
     },
     /// A size is larger than any allocation can be.
-    #[error("{requested} {unit} are more than one pool can hold (at most {most})")]
+    #[error("{requested} {unit} are more than there can be in one piece (at most {most})")]
     #[non_exhaustive]
     SizeOverflow {
         /// How much was asked for.

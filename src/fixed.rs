@@ -38,7 +38,7 @@ use crate::sync::Lock;
 use hold::{Hold, HoldMut, forget_leaked_holds};
 use key::WeakKey;
 use pool_box::{PoolBox, refuse};
-use shard::{Config, SlotGuard};
+use shard::{Config, SlotGuard, SlotShards};
 use store::Store;
 use vacant::Vacant;
 
@@ -76,6 +76,21 @@ use vacant::Vacant;
 /// let handle = pool.alloc(5);
 /// drop(pool);
 /// assert_eq!(*handle, 5);
+/// ```
+///
+/// # Objects
+///
+/// An object may be of any size, none included, and aligned to up to 32 KiB; a type that is aligned to more does not compile. It
+/// may borrow what was there before the pool: not the pool itself, nor what is dropped before it, for the pool runs destructors,
+/// which may look at what their object borrows. (A `Vec` promises not to look, which takes an unstable feature.)
+///
+/// ```
+/// use mem_pool::FixedPool;
+///
+/// let text = String::from("one two");
+/// let words = FixedPool::new(); // after the text
+/// let handles: Vec<_> = text.split(' ').map(|word| words.alloc(word)).collect();
+/// assert_eq!(words.len(), handles.len());
 /// ```
 ///
 /// # Variance
@@ -177,7 +192,9 @@ impl<T, A: Access, L: Lock> FixedPool<T, A, L> {
 
     /// Objects whose drop has not begun. O(shards).
     pub fn len(&self) -> usize {
-        self.sum(shard::live)
+        let mut live = 0;
+        self.for_each_shard(|slots| live += shard::live(&slots));
+        live
     }
 
     /// Whether there is no object whose drop has not begun. O(shards).
@@ -245,13 +262,15 @@ impl<T, A: Access, L: Lock> FixedPool<T, A, L> {
 
     /// Figures about the pool. O(shards).
     pub fn stats(&self) -> FixedStats {
-        FixedStats {
-            live: self.len(),
-            capacity: self.capacity(),
-            chunks: self.sum(|slots| slots.chunk_count()),
-            reserved_bytes: self.sum(|slots| slots.reserved_bytes()),
-            deferred: self.sum(|slots| slots.deferred()),
-        }
+        let mut stats = FixedStats::default();
+        self.for_each_shard(|slots| {
+            stats.live += shard::live(&slots);
+            stats.chunks += slots.chunk_count();
+            stats.reserved_bytes += slots.reserved_bytes();
+            stats.deferred += slots.deferred();
+        });
+        stats.capacity = self.capacity();
+        stats
     }
 
     /// A picture of every chunk: which slots are used, which are free. O(capacity).
@@ -268,12 +287,13 @@ impl<T, A: Access, L: Lock> FixedPool<T, A, L> {
         self.store.shards().map_or_else(HeapMap::new, picture::draw)
     }
 
-    /// Adds a figure up over the shards, each under its lock.
-    fn sum(&self, figure: impl Fn(&SlotGuard<'_, L>) -> usize) -> usize {
-        let shards = self.store.shards();
-        shards.map_or(0, |shards| {
-            shards.iter().map(|shard| figure(&shard.lock())).sum()
-        })
+    /// Looks at each shard under its lock.
+    fn for_each_shard(&self, look: impl FnMut(SlotGuard<'_, L>)) {
+        let shards = self.store.shards().into_iter();
+        shards
+            .flat_map(SlotShards::iter)
+            .map(|shard| shard.lock())
+            .for_each(look);
     }
 
     /// Runs a closure on every live object, by chunk, then by address.
@@ -333,7 +353,8 @@ impl<T, A: Access, L: Lock> FixedPool<T, A, L> {
 
     /// Keeps all objects in place until the hold is dropped, so that references last, and keys can be looked up.
     ///
-    /// See [`Hold`]. Opening a hold is one atomic addition; the last one to go takes each shard's lock.
+    /// See [`Hold`]. Opening a hold is one atomic addition; the last one to go takes each shard's lock. A pool that was never used
+    /// gets its shards, and when memory is out for them, [`handle_alloc_error`](std::alloc::handle_alloc_error) is called.
     pub fn hold(&self) -> Hold<'_, T, A, L>
     where
         A: ThroughPool,
@@ -447,7 +468,7 @@ impl<T, L: Lock> FixedPool<T, Keyed, L> {
 
     /// Keeps all objects in place and lends them mutably, by key or in turn, while others are spawned and dropped.
     ///
-    /// See [`HoldMut`].
+    /// See [`HoldMut`]. Memory as for [`hold`](Self::hold).
     pub fn hold_mut(&mut self) -> HoldMut<'_, T, L> {
         match HoldMut::try_new(&mut self.store) {
             Ok(hold) => hold,

@@ -2,8 +2,8 @@
 
 /// Figures about a [`FixedPool`](crate::FixedPool), from [`stats`](crate::generic::FixedPool::stats).
 ///
-/// Each shard is read under its lock, one after the other: while other threads allocate and drop, the figures of different
-/// shards belong to slightly different moments.
+/// Each shard is read under its lock, one after the other, and the capacity last: while other threads allocate and drop, the
+/// figures of different shards belong to slightly different moments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct FixedStats {

@@ -120,7 +120,8 @@ unsafe impl<const N: usize> Room for [MaybeUninit<NonNull<u8>>; N] {
     }
 }
 
-/// The pool may be shared by threads; each of its shards stands behind a mutex. The default.
+/// The pool may be shared by threads: each of its shards stands behind a lock that favours one thread, and parks the others that
+/// have to wait. The default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Locked;
 

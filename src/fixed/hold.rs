@@ -211,7 +211,8 @@ impl<'p, T, A: ThroughPool, L: Lock> Hold<'p, T, A, L> {
 
     /// The object of a key; `None` if its drop has begun, or if it is another pool's. O(1), without a lock.
     ///
-    /// A handle is as good as a key: `hold.get(&handle)`.
+    /// A handle is as good as a key, `hold.get(&handle)`, but the first key that is made in a chunk needs the lock and memory;
+    /// `hold[&handle]` makes none.
     #[inline]
     pub fn get(&self, key: impl Into<WeakKey<T>>) -> Option<&T> {
         // SAFETY: valid: held-is-intact. Aliasing: `A` gives `&T` at most, while the pool is borrowed shared.

@@ -209,7 +209,9 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
 
     /// Moves the object out, or gives the handle back while the object is being visited or held.
     ///
-    /// "Visited" is decided by the group of (at most 64) neighbours that a walk is inside of.
+    /// # Errors
+    ///
+    /// The handle, as it was. "Visited" is decided by the group of (at most 64) neighbours that a walk is inside of.
     ///
     /// ```
     /// use std::cell::RefCell;

@@ -24,7 +24,7 @@ use crate::variadic::supply::{Leased, Shards, alloc, fail};
 
 /// Bytes in a block of a [`VariadicPool`](crate::VariadicPool): what a `Vec<u8>` is to the global allocator.
 ///
-/// It is `Send` and `Sync`, may be dropped on any thread, and may outlive its pool. Dropping it gives the block back, which
+/// Over [`Locked`] it is `Send` and `Sync`, and may be dropped on any thread. It may outlive its pool. Dropping it gives the block back, which
 /// merges with its free neighbours at once.
 ///
 /// Bytes that become visible without being written, as by [`resize`](Self::resize), are zero. When it grows, it takes a free
@@ -47,7 +47,8 @@ use crate::variadic::supply::{Leased, Shards, alloc, fail};
 /// # Panics
 ///
 /// Methods that grow panic when the pool's limit is reached or a length overflows, and call
-/// [`handle_alloc_error`](std::alloc::handle_alloc_error) when memory is out; each has a `try_` twin that does not.
+/// [`handle_alloc_error`](std::alloc::handle_alloc_error) when memory is out. Each has a `try_` twin that does not, but for [`push`](Self::push) and
+/// `extend`: [`try_reserve`](Self::try_reserve) before them says whether there is room.
 ///
 /// # Invariants
 ///

@@ -41,7 +41,7 @@ impl<T: Pod, L: Lock> PoolSlice<T, L> {
         index: usize,
         count: usize,
     ) -> Result<Self, PoolError> {
-        let len = count.saturating_mul(size_of::<T>()); // `usize::MAX` is more than any pool has
+        let len = count.saturating_mul(size_of::<T>()); // more than any pool has
         let bytes = PoolBytes::try_zeroed(shards, index, len, align_of::<T>())?;
         Ok(Self {
             bytes,
