@@ -118,6 +118,7 @@ impl<T, A: Access, L: Lock> FixedPool<T, A, L> {
     ///
     /// If the limit is reached. When memory is out, calls [`handle_alloc_error`](std::alloc::handle_alloc_error).
     #[inline]
+    #[track_caller]
     pub fn alloc(&self, value: T) -> PoolBox<T, A, L> {
         PoolBox::new_in(&self.store, value)
     }
@@ -140,6 +141,7 @@ impl<T, A: Access, L: Lock> FixedPool<T, A, L> {
     /// # Panics
     ///
     /// As [`alloc`](Self::alloc), before the constructor runs.
+    #[track_caller]
     pub fn alloc_with(&self, make: impl FnOnce() -> T) -> PoolBox<T, A, L> {
         self.vacant().write_with(make)
     }
@@ -158,6 +160,7 @@ impl<T, A: Access, L: Lock> FixedPool<T, A, L> {
     /// # Panics
     ///
     /// As [`alloc`](Self::alloc).
+    #[track_caller]
     pub fn vacant(&self) -> Vacant<'_, T, A, L> {
         match self.try_vacant() {
             Ok(vacant) => vacant,
@@ -211,6 +214,7 @@ impl<T, A: Access, L: Lock> FixedPool<T, A, L> {
     ///
     /// If the limit leaves no room for them. When memory is out, calls
     /// [`handle_alloc_error`](std::alloc::handle_alloc_error).
+    #[track_caller]
     pub fn reserve(&self, additional: usize) {
         if let Err(error) = self.try_reserve(additional) {
             refuse(&error);
@@ -459,6 +463,7 @@ impl<T, L: Lock> FixedPool<T, Keyed, L> {
     /// # Panics
     ///
     /// As [`alloc`](Self::alloc).
+    #[track_caller]
     pub fn spawn(&self, value: T) -> WeakKey<T> {
         self.adopt(self.alloc(value))
     }

@@ -481,6 +481,7 @@ impl<T, L: Lock> Spawner<'_, T, L> {
     /// # Panics
     ///
     /// As `FixedPool::alloc`. Slots of objects dropped under a hold are not free before it ends.
+    #[track_caller]
     pub fn alloc(&self, value: T) -> PoolBox<T, Keyed, L> {
         PoolBox::new_in(self.store, value)
     }
@@ -499,6 +500,7 @@ impl<T, L: Lock> Spawner<'_, T, L> {
     /// # Panics
     ///
     /// As [`alloc`](Self::alloc).
+    #[track_caller]
     pub fn spawn(&self, value: T) -> WeakKey<T> {
         self.adopt(self.alloc(value))
     }

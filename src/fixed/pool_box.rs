@@ -130,6 +130,7 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
     ///
     /// If the limit is reached.
     #[inline]
+    #[track_caller]
     pub(crate) fn new_in(store: &Store<T, A, L>, value: T) -> Self {
         match store.acquire() {
             // SAFETY: the value is not used again.
@@ -482,6 +483,7 @@ impl<T: ?Sized, L: Lock> DerefMut for PoolBox<T, Unique, L> {
 ///
 /// If the pool's limit is reached. When memory is out, calls [`handle_alloc_error`](std::alloc::handle_alloc_error).
 impl<T: Clone, L: Lock> Clone for PoolBox<T, Unique, L> {
+    #[track_caller]
     fn clone(&self) -> Self {
         let object = T::clone(self);
         // SAFETY: owns-lease: the handle's region keeps the shard alive, and is borrowed.
@@ -509,8 +511,9 @@ fn reject<H, T>(value: ManuallyDrop<T>, error: PoolError) -> Result<H, Rejected<
     })
 }
 
-/// What becomes of an `alloc` that cannot be refused politely.
+/// What becomes of an `alloc` that cannot be refused politely: a panic where it was called.
 #[cold]
+#[track_caller]
 pub(crate) fn refuse(error: &PoolError) -> ! {
     match error {
         PoolError::OutOfMemory { layout } => std::alloc::handle_alloc_error(*layout),
