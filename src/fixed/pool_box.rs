@@ -420,6 +420,12 @@ impl<T: ?Sized, A: Access, L: Lock> PoolBox<T, A, L> {
 
 /// What a leaked handle of this access leaves: a detail of [`PoolBox::leak`].
 #[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` handle leaves no reference when it is leaked",
+    label = "this needs a handle that gives out its object",
+    note = "a `Keyed` handle is an owning key, and the pool may give `&mut T` to its object: `pool.adopt(handle)` gives the object to the pool, for as long as that lives",
+    note = "`FixedPool::new()` makes `Shared` handles (leaked: `&T`), `FixedPool::unique()` makes `Unique` ones (leaked: `&mut T`)"
+)]
 pub trait Leak: ThroughHandle {
     /// `&'a T` or `&'a mut T`.
     type Leaked<'a, T: ?Sized + 'a>;
