@@ -473,7 +473,9 @@ impl<T, L: Lock> FixedPool<T, Keyed, L> {
     ///
     /// # Panics
     ///
-    /// If the handle is another pool's.
+    /// If the handle is another pool's: it is dropped then, and its object with it. The key may have to allocate
+    /// ([`PoolBox::downgrade`] says when); when memory is out for that, calls
+    /// [`handle_alloc_error`](std::alloc::handle_alloc_error).
     ///
     /// ```
     /// use mem_pool::FixedPool;

@@ -509,7 +509,8 @@ impl<T, L: Lock> Spawner<'_, T, L> {
     ///
     /// # Panics
     ///
-    /// If the handle is another pool's.
+    /// If the handle is another pool's: it is dropped then, and its object with it. When memory is out for the key, calls
+    /// [`handle_alloc_error`](std::alloc::handle_alloc_error).
     #[track_caller]
     pub fn adopt(&self, handle: PoolBox<T, Keyed, L>) -> WeakKey<T> {
         reach::adopt(self.store, handle)
