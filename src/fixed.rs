@@ -134,6 +134,7 @@ impl<T, A: Access, L: Lock> FixedPool<T, A, L> {
     ///
     /// If the limit is reached. When memory is out, calls [`handle_alloc_error`](std::alloc::handle_alloc_error).
     #[inline]
+    #[track_caller]
     pub fn alloc(&self, value: T) -> PoolBox<T, A, L> {
         PoolBox::new_in(&self.store, value)
     }
@@ -156,6 +157,7 @@ impl<T, A: Access, L: Lock> FixedPool<T, A, L> {
     /// # Panics
     ///
     /// As [`alloc`](Self::alloc), before the constructor runs.
+    #[track_caller]
     pub fn alloc_with(&self, make: impl FnOnce() -> T) -> PoolBox<T, A, L> {
         self.vacant().write_with(make)
     }
@@ -174,6 +176,7 @@ impl<T, A: Access, L: Lock> FixedPool<T, A, L> {
     /// # Panics
     ///
     /// As [`alloc`](Self::alloc).
+    #[track_caller]
     pub fn vacant(&self) -> Vacant<'_, T, A, L> {
         match self.try_vacant() {
             Ok(vacant) => vacant,
@@ -229,6 +232,7 @@ impl<T, A: Access, L: Lock> FixedPool<T, A, L> {
     ///
     /// If the limit leaves no room for them. When memory is out, calls
     /// [`handle_alloc_error`](std::alloc::handle_alloc_error).
+    #[track_caller]
     pub fn reserve(&self, additional: usize) {
         if let Err(error) = self.try_reserve(additional) {
             refuse(&error);
@@ -481,6 +485,7 @@ impl<T, L: Lock> FixedPool<T, Keyed, L> {
     /// # Panics
     ///
     /// As [`alloc`](Self::alloc).
+    #[track_caller]
     pub fn spawn(&self, value: T) -> WeakKey<T> {
         self.adopt(self.alloc(value))
     }
@@ -490,7 +495,9 @@ impl<T, L: Lock> FixedPool<T, Keyed, L> {
     ///
     /// # Panics
     ///
-    /// If the handle is another pool's.
+    /// If the handle is another pool's: it is dropped then, and its object with it. The key may have to allocate
+    /// ([`PoolBox::downgrade`] says when); when memory is out for that, calls
+    /// [`handle_alloc_error`](std::alloc::handle_alloc_error).
     ///
     /// ```
     /// use mem_pool::FixedPool;

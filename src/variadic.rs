@@ -85,6 +85,7 @@ impl<L: Lock> VariadicPool<L> {
     /// # Panics
     ///
     /// If `grow_size` is 0 or beyond what one chunk can have, or `tolerance_percent` more than 100: at compile time in a `static`.
+    #[track_caller]
     pub const fn new(grow_size: usize, tolerance_percent: u8) -> Self {
         Self::builder()
             .grow_size(grow_size)
@@ -121,7 +122,10 @@ impl<L: Lock> VariadicPool<L> {
     #[inline]
     #[track_caller]
     pub fn alloc(&self, len: usize) -> PoolBytes<L> {
-        self.try_alloc(len).unwrap_or_else(|error| fail(error))
+        match self.try_alloc(len) {
+            Ok(block) => block,
+            Err(error) => fail(error),
+        }
     }
 
     /// Like [`alloc`](Self::alloc).
@@ -146,8 +150,10 @@ impl<L: Lock> VariadicPool<L> {
     /// As [`alloc`](Self::alloc), and when `align` is not possible.
     #[track_caller]
     pub fn alloc_aligned(&self, len: usize, align: usize) -> PoolBytes<L> {
-        self.try_alloc_aligned(len, align)
-            .unwrap_or_else(|error| fail(error))
+        match self.try_alloc_aligned(len, align) {
+            Ok(block) => block,
+            Err(error) => fail(error),
+        }
     }
 
     /// Like [`alloc_aligned`](Self::alloc_aligned).
@@ -168,8 +174,10 @@ impl<L: Lock> VariadicPool<L> {
     #[inline]
     #[track_caller]
     pub fn alloc_copy(&self, bytes: &[u8]) -> PoolBytes<L> {
-        self.try_alloc_copy(bytes)
-            .unwrap_or_else(|error| fail(error))
+        match self.try_alloc_copy(bytes) {
+            Ok(block) => block,
+            Err(error) => fail(error),
+        }
     }
 
     /// Like [`alloc_copy`](Self::alloc_copy).
@@ -191,8 +199,10 @@ impl<L: Lock> VariadicPool<L> {
     #[inline]
     #[track_caller]
     pub fn alloc_with_capacity(&self, capacity: usize) -> PoolBytes<L> {
-        self.try_alloc_with_capacity(capacity)
-            .unwrap_or_else(|error| fail(error))
+        match self.try_alloc_with_capacity(capacity) {
+            Ok(block) => block,
+            Err(error) => fail(error),
+        }
     }
 
     /// Like [`alloc_with_capacity`](Self::alloc_with_capacity).
@@ -213,8 +223,10 @@ impl<L: Lock> VariadicPool<L> {
     /// As [`alloc`](Self::alloc).
     #[track_caller]
     pub fn alloc_pod<T: Pod>(&self, count: usize) -> PoolSlice<T, L> {
-        self.try_alloc_pod(count)
-            .unwrap_or_else(|error| fail(error))
+        match self.try_alloc_pod(count) {
+            Ok(values) => values,
+            Err(error) => fail(error),
+        }
     }
 
     /// Like [`alloc_pod`](Self::alloc_pod).

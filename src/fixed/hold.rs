@@ -482,6 +482,7 @@ impl<T, L: Lock> Spawner<'_, T, L> {
     /// # Panics
     ///
     /// As `FixedPool::alloc`. Slots of objects dropped under a hold are not free before it ends.
+    #[track_caller]
     pub fn alloc(&self, value: T) -> PoolBox<T, Keyed, L> {
         PoolBox::new_in(self.store, value)
     }
@@ -500,6 +501,7 @@ impl<T, L: Lock> Spawner<'_, T, L> {
     /// # Panics
     ///
     /// As [`alloc`](Self::alloc).
+    #[track_caller]
     pub fn spawn(&self, value: T) -> WeakKey<T> {
         self.adopt(self.alloc(value))
     }
@@ -508,7 +510,8 @@ impl<T, L: Lock> Spawner<'_, T, L> {
     ///
     /// # Panics
     ///
-    /// If the handle is another pool's.
+    /// If the handle is another pool's: it is dropped then, and its object with it. When memory is out for the key, calls
+    /// [`handle_alloc_error`](std::alloc::handle_alloc_error).
     #[track_caller]
     pub fn adopt(&self, handle: PoolBox<T, Keyed, L>) -> WeakKey<T> {
         reach::adopt(self.store, handle)

@@ -139,6 +139,7 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
     ///
     /// If the limit is reached.
     #[inline]
+    #[track_caller]
     pub(crate) fn new_in(store: &Store<T, A, L>, value: T) -> Self {
         match store.acquire() {
             // SAFETY: the value is not used again.
@@ -430,6 +431,12 @@ impl<T: ?Sized, A: Access, L: Lock> PoolBox<T, A, L> {
 
 /// What a leaked handle of this access leaves: a detail of [`PoolBox::leak`].
 #[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` handle leaves no reference when it is leaked",
+    label = "this needs a handle that gives out its object",
+    note = "a `Keyed` handle is an owning key, and the pool may give `&mut T` to its object: `pool.adopt(handle)` gives the object to the pool, for as long as that lives",
+    note = "`FixedPool::new()` makes `Shared` handles (leaked: `&T`), `FixedPool::unique()` makes `Unique` ones (leaked: `&mut T`)"
+)]
 pub trait Leak: ThroughHandle {
     /// `&'a T` or `&'a mut T`.
     type Leaked<'a, T: ?Sized + 'a>;
@@ -493,6 +500,7 @@ impl<T: ?Sized, L: Lock> DerefMut for PoolBox<T, Unique, L> {
 ///
 /// If the pool's limit is reached. When memory is out, calls [`handle_alloc_error`](std::alloc::handle_alloc_error).
 impl<T: Clone, L: Lock> Clone for PoolBox<T, Unique, L> {
+    #[track_caller]
     fn clone(&self) -> Self {
         let object = T::clone(self);
         // SAFETY: owns-lease: the handle's region keeps the shard alive, and is borrowed.
@@ -520,8 +528,9 @@ fn reject<H, T>(value: ManuallyDrop<T>, error: PoolError) -> Result<H, Rejected<
     })
 }
 
-/// What becomes of an `alloc` that cannot be refused politely.
+/// What becomes of an `alloc` that cannot be refused politely: a panic where it was called.
 #[cold]
+#[track_caller]
 pub(crate) fn refuse(error: &PoolError) -> ! {
     match error {
         PoolError::OutOfMemory { layout } => std::alloc::handle_alloc_error(*layout),

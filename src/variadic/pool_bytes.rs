@@ -177,8 +177,9 @@ impl<L: Lock> PoolBytes<L> {
     /// seldom: its pushes are amortised like a `Vec`'s.
     #[track_caller]
     pub fn reserve(&mut self, additional: usize) {
-        self.try_reserve(additional)
-            .unwrap_or_else(|error| fail(error));
+        if let Err(error) = self.try_reserve(additional) {
+            fail(error);
+        }
     }
 
     /// Like [`reserve`](Self::reserve).
@@ -208,7 +209,9 @@ impl<L: Lock> PoolBytes<L> {
     /// Makes `len` bytes visible; those that were not visible before are zero. A shorter `len` keeps the block.
     #[track_caller]
     pub fn resize(&mut self, len: usize) {
-        self.try_resize(len).unwrap_or_else(|error| fail(error));
+        if let Err(error) = self.try_resize(len) {
+            fail(error);
+        }
     }
 
     /// Like [`resize`](Self::resize).
@@ -256,8 +259,9 @@ impl<L: Lock> PoolBytes<L> {
     #[inline]
     #[track_caller]
     pub fn extend_from_slice(&mut self, bytes: &[u8]) {
-        self.try_extend_from_slice(bytes)
-            .unwrap_or_else(|error| fail(error));
+        if let Err(error) = self.try_extend_from_slice(bytes) {
+            fail(error);
+        }
     }
 
     /// Like [`extend_from_slice`](Self::extend_from_slice).
@@ -436,7 +440,10 @@ impl<L: Lock> DerefMut for PoolBytes<L> {
 impl<L: Lock> Clone for PoolBytes<L> {
     #[track_caller]
     fn clone(&self) -> Self {
-        self.try_clone().unwrap_or_else(|error| fail(error))
+        match self.try_clone() {
+            Ok(copy) => copy,
+            Err(error) => fail(error),
+        }
     }
 }
 
@@ -545,14 +552,19 @@ impl<'a, L: Lock> IntoIterator for &'a mut PoolBytes<L> {
 }
 
 impl<L: Lock> Extend<u8> for PoolBytes<L> {
+    #[track_caller]
     fn extend<I: IntoIterator<Item = u8>>(&mut self, bytes: I) {
         let bytes = bytes.into_iter();
         self.reserve(bytes.size_hint().0);
-        bytes.for_each(|byte| self.push(byte));
+        // No closure: it would not know the caller.
+        for byte in bytes {
+            self.push(byte);
+        }
     }
 }
 
 impl<'a, L: Lock> Extend<&'a u8> for PoolBytes<L> {
+    #[track_caller]
     fn extend<I: IntoIterator<Item = &'a u8>>(&mut self, bytes: I) {
         self.extend(bytes.into_iter().copied());
     }

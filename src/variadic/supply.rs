@@ -373,7 +373,8 @@ fn free_from_each<L: Lock>(
     shards.iter().map(free_from).sum()
 }
 
-/// What the methods without `try_` do with an error.
+/// What the methods without `try_` do with an error. They call it from their own bodies, not from closures: those do not pass
+/// the caller's place on.
 #[cold]
 #[track_caller]
 pub(crate) fn fail(error: PoolError) -> ! {

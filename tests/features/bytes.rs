@@ -6,6 +6,9 @@ use std::thread;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use mem_pool::{PoolBytes, PoolError, VariadicPool};
+use rstest::rstest;
+
+use crate::support::panic_location;
 
 #[test]
 fn bytes_are_where_the_block_is() {
@@ -116,8 +119,8 @@ fn advancing_beyond_the_room_panics() {
     let room = frame.capacity();
     // SAFETY: nothing was written, but this panics first.
     #[expect(unsafe_code, reason = "a broken promise that is caught")]
-    let advance = AssertUnwindSafe(|| unsafe { frame.advance_mut(room + 1) });
-    assert!(catch_unwind(advance).is_err());
+    let advance = || unsafe { frame.advance_mut(room + 1) };
+    assert_eq!(panic_location(advance), (file!().into(), line!() - 1));
     assert!(frame.is_empty());
 }
 
@@ -130,6 +133,20 @@ fn putting_more_than_the_limit_panics_and_keeps_what_there_is() {
     assert_eq!(frame, b"kept");
     assert!(frame.remaining_mut() > 5000); // of the pool's limit it knows nothing
     pool.check().unwrap();
+}
+
+/// A full block of a pool that is at its limit.
+fn full() -> PoolBytes {
+    let pool = VariadicPool::builder().grow_size(4096).limit(4096).build();
+    pool.alloc(4000)
+}
+
+#[rstest]
+#[case::chunk_mut(line!(), || _ = full().chunk_mut())]
+#[case::put_slice(line!(), || full().put_slice(&[7; 5000]))]
+#[case::put_bytes(line!(), || full().put_bytes(7, 5000))]
+fn a_writer_that_meets_the_limit_names_its_callers_line(#[case] line: u32, #[case] put: fn()) {
+    assert_eq!(panic_location(put), (file!().into(), line));
 }
 
 #[test]

@@ -8,3 +8,13 @@ mod bytes;
 mod rayon;
 #[cfg(feature = "serde")]
 mod serde;
+
+#[cfg(feature = "bytes")]
+#[path = "../it/support.rs"]
+#[expect(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "shared with another binary, which uses all of it"
+)]
+mod support;

@@ -11,6 +11,7 @@ mod entities;
 mod fixed;
 mod model;
 mod nth_panic;
+mod panic_location;
 mod panics;
 mod reentrancy;
 mod support;

@@ -1,9 +1,10 @@
 //! What the tests share: one interface over the three accesses, objects that account for themselves, and a watchdog.
 
+use std::cell::RefCell;
 use std::io::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use mem_pool::generic::{FixedPool, FixedPoolBuilder};
@@ -190,6 +191,37 @@ pub fn panic_message<R>(f: impl FnOnce() -> R) -> String {
             .downcast::<&str>()
             .map_or("?".into(), |text| (*text).into()),
     }
+}
+
+/// Where a closure panics: the file and the line.
+pub fn panic_location(f: impl FnOnce()) -> (String, u32) {
+    thread_local! {
+        /// While some, panics of this thread are written here and not shown.
+        static LOCATION: RefCell<Option<(String, u32)>> = const { RefCell::new(None) };
+    }
+    // There is one hook for all tests, which run side by side: it is set once, and tells their threads apart.
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let shown = take_hook();
+        set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
+            let note = |place: &RefCell<Option<(String, u32)>>| {
+                let (mut place, location) = (place.borrow_mut(), info.location().unwrap());
+                let place = place.as_mut()?;
+                *place = (location.file().into(), location.line());
+                Some(())
+            };
+            // A thread that ends may panic, too, when it has no such variables any more.
+            let is_ours = LOCATION.try_with(note).is_ok_and(|noted| noted.is_some());
+            if !is_ours {
+                shown(info);
+            }
+        }));
+    });
+    LOCATION.set(Some((String::new(), 0)));
+    let result = catch_unwind(AssertUnwindSafe(f));
+    let location = LOCATION.take();
+    assert!(result.is_err(), "there was no panic");
+    location.expect("it was set above")
 }
 
 /// Counts how often each of its objects is destroyed.

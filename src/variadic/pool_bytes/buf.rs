@@ -48,6 +48,7 @@ unsafe impl<L: Lock> BufMut for PoolBytes<L> {
     }
 
     #[inline]
+    #[track_caller]
     unsafe fn advance_mut(&mut self, count: usize) {
         let room = self.capacity() - self.len();
         assert!(
@@ -59,6 +60,7 @@ unsafe impl<L: Lock> BufMut for PoolBytes<L> {
     }
 
     #[inline]
+    #[track_caller]
     fn chunk_mut(&mut self) -> &mut UninitSlice {
         if self.len() == self.capacity() {
             self.reserve(LEAST_ROOM);
@@ -67,10 +69,12 @@ unsafe impl<L: Lock> BufMut for PoolBytes<L> {
     }
 
     #[inline]
+    #[track_caller]
     fn put_slice(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
     }
 
+    #[track_caller]
     fn put_bytes(&mut self, byte: u8, count: usize) {
         let start = self.len();
         self.resize(start.saturating_add(count));
