@@ -20,6 +20,7 @@ pub(crate) mod allocator;
 mod arena;
 mod bins;
 mod block;
+mod equality;
 mod node;
 mod pool_bytes;
 mod pool_slice;

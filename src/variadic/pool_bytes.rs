@@ -477,36 +477,6 @@ impl<L: Lock, M: Lock> PartialEq<PoolBytes<M>> for PoolBytes<L> {
 
 impl<L: Lock> Eq for PoolBytes<L> {}
 
-impl<L: Lock> PartialEq<[u8]> for PoolBytes<L> {
-    fn eq(&self, other: &[u8]) -> bool {
-        self.as_slice() == other
-    }
-}
-
-impl<L: Lock> PartialEq<&[u8]> for PoolBytes<L> {
-    fn eq(&self, other: &&[u8]) -> bool {
-        self.as_slice() == *other
-    }
-}
-
-impl<L: Lock, const N: usize> PartialEq<[u8; N]> for PoolBytes<L> {
-    fn eq(&self, other: &[u8; N]) -> bool {
-        self.as_slice() == other
-    }
-}
-
-impl<L: Lock, const N: usize> PartialEq<&[u8; N]> for PoolBytes<L> {
-    fn eq(&self, other: &&[u8; N]) -> bool {
-        self.as_slice() == *other
-    }
-}
-
-impl<L: Lock> PartialEq<Vec<u8>> for PoolBytes<L> {
-    fn eq(&self, other: &Vec<u8>) -> bool {
-        self.as_slice() == other
-    }
-}
-
 impl<L: Lock> PartialOrd for PoolBytes<L> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))

@@ -997,9 +997,13 @@ fn equal_bytes_are_equal_and_others_are_not() {
         assert_eq!((bytes == *lent, bytes == lent), (equal, equal));
         assert_eq!((bytes == *slice, bytes == slice), (equal, equal));
         assert_eq!(bytes == other.to_vec(), equal);
+        assert_eq!((*lent == bytes, lent == bytes), (equal, equal));
+        assert_eq!((*slice == bytes, slice == bytes), (equal, equal));
+        assert_eq!(other.to_vec() == bytes, equal);
         assert_eq!(bytes == local.alloc_copy(&other), equal);
         assert_eq!(bytes >= pool.alloc_copy(&other), equal);
         assert!(bytes <= pool.alloc_copy(&other));
     }
     assert!(bytes != *b"ab" && bytes != b"abcd"[..]);
+    assert!(*b"ab" != bytes && b"abcd"[..] != bytes);
 }
