@@ -439,6 +439,13 @@ impl<L: Lock> Clone for PoolBytes<L> {
     }
 }
 
+/// A copy of the visible bytes; the block is released.
+impl<L: Lock> From<PoolBytes<L>> for Vec<u8> {
+    fn from(bytes: PoolBytes<L>) -> Self {
+        bytes.to_vec()
+    }
+}
+
 impl<L: Lock> fmt::Debug for PoolBytes<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_slice().fmt(f)

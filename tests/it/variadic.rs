@@ -631,6 +631,15 @@ fn what_a_vec_can_do() {
 }
 
 #[test]
+fn bytes_are_copied_out_into_a_vec() {
+    let pool = VariadicPool::default();
+    let mut bytes = pool.alloc_copy(b"abcd");
+    bytes.truncate(3);
+    assert_eq!(Vec::from(bytes), b"abc");
+    assert_eq!(pool.live_blocks(), 0);
+}
+
+#[test]
 fn handles_compare_and_hash_as_their_bytes() {
     let (pool, other) = (VariadicPool::default(), local::VariadicPool::default());
     let (a, b) = (pool.alloc_copy(b"a"), pool.alloc_copy(b"b"));
