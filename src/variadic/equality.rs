@@ -2,6 +2,7 @@
 
 use crate::sync::Lock;
 use crate::variadic::pool_bytes::PoolBytes;
+use crate::variadic::pool_slice::PoolSlice;
 
 /// `[generics] handle = other`: each is compared with the other.
 macro_rules! equal_as_slices {
@@ -26,4 +27,10 @@ equal_as_slices! {
     [L: Lock, const N: usize] PoolBytes<L> = [u8; N];
     [L: Lock, const N: usize] PoolBytes<L> = &[u8; N];
     [L: Lock] PoolBytes<L> = Vec<u8>;
+
+    [T: PartialEq, L: Lock] PoolSlice<T, L> = [T];
+    [T: PartialEq, L: Lock] PoolSlice<T, L> = &[T];
+    [T: PartialEq, L: Lock, const N: usize] PoolSlice<T, L> = [T; N];
+    [T: PartialEq, L: Lock, const N: usize] PoolSlice<T, L> = &[T; N];
+    [T: PartialEq, L: Lock] PoolSlice<T, L> = Vec<T>;
 }
