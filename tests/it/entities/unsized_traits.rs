@@ -180,6 +180,12 @@ fn readers_and_writers_read_and_write() {
     let mut writer = unsize!(writers.alloc(Vec::new()) => dyn Write);
     assert_eq!(io::copy(&mut *reader, &mut *writer).unwrap(), 3);
     writer.flush().unwrap();
+    // The handles themselves are a reader and a writer.
+    let reader = unsize!(readers.alloc(io::repeat(b'a').take(3)) => dyn Read);
+    assert_eq!(io::read_to_string(reader).unwrap(), "aaa");
+    let mut writer = io::BufWriter::new(writer);
+    write!(writer, "{}", 7).unwrap();
+    assert!(writer.into_inner().is_ok());
 }
 
 #[test]
