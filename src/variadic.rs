@@ -410,10 +410,19 @@ impl<L: Lock> VariadicBuilder<L> {
     /// # Errors
     ///
     /// [`PoolError::InvalidConfig`] when a setting makes no sense.
-    pub fn try_build(self) -> Result<VariadicPool<L>, PoolError> {
+    pub const fn try_build(self) -> Result<VariadicPool<L>, PoolError> {
         match self.config.fault() {
             None => Ok(self.build()),
             Some(reason) => Err(PoolError::InvalidConfig { reason }),
+        }
+    }
+}
+
+impl<L: Lock> Clone for VariadicBuilder<L> {
+    fn clone(&self) -> Self {
+        Self {
+            config: self.config,
+            lock: PhantomData,
         }
     }
 }

@@ -1031,6 +1031,25 @@ fn a_setting_that_makes_no_sense_is_a_panic() {
     assert!(message.contains("grow_size"), "{message}");
 }
 
+#[test]
+fn a_builder_is_cloned_with_its_settings() {
+    let builder = VariadicPool::builder().grow_size(4096).limit(4096);
+    for pool in [builder.clone().build(), builder.build()] {
+        drop(pool.alloc(1));
+        assert_eq!(pool.reserved_bytes(), 4096);
+        assert!(pool.try_alloc(4096).is_err());
+    }
+}
+
+#[test]
+fn a_builder_may_be_tried_in_a_static() {
+    static SOUND: Result<VariadicPool, PoolError> = VariadicPool::builder().try_build();
+    static NONSENSE: Result<VariadicPool, PoolError> =
+        VariadicPool::builder().grow_size(0).try_build();
+    assert_eq!(SOUND.as_ref().unwrap().alloc(3), [0; 3]);
+    assert!(matches!(NONSENSE, Err(PoolError::InvalidConfig { .. })));
+}
+
 /// The search by size leaves room for the worst place; when the limit is reached, the places themselves are looked at.
 #[test]
 fn at_the_limit_an_aligned_block_may_begin_anywhere() {
