@@ -464,7 +464,8 @@ mod tests {
         let _bytes = pool.alloc(100);
         assert_eq!(pool.check(), Ok(()));
         let chunk = pool.made().find_map(|shard| shard.lock().chunks().next());
-        let block = chunk.unwrap().first();
+        let chunk = chunk.unwrap();
+        let block = chunk.first();
         let intact = block.tag();
         #[expect(unsafe_code, reason = "plays the part of unsafe code gone wrong")]
         // SAFETY: the block's lease is not used until the tag is what it was.
@@ -473,5 +474,9 @@ mod tests {
         let corruption = pool.check().unwrap_err();
         set(intact);
         assert!(corruption.rule().starts_with("own-shard"), "{corruption}");
+        let offset = block.addr() - chunk.addr();
+        assert_eq!(corruption.shard(), intact.shard());
+        assert_eq!((corruption.chunk(), corruption.offset()), (0, offset));
+        assert!(corruption.to_string().contains(&format!("byte {offset} ")));
     }
 }
