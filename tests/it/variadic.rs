@@ -7,7 +7,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
-use mem_pool::{PoolBytes, PoolError, PoolSlice, VariadicPool, local};
+use mem_pool::{PoolBytes, PoolError, PoolSlice, VariadicBuilder, VariadicPool, local};
 use rstest::rstest;
 
 /// Bytes that differ from place to place.
@@ -217,7 +217,7 @@ fn at_the_limit_other_shards_help_out() {
 #[case(VariadicPool::builder().grow_size(usize::MAX))]
 #[case(VariadicPool::builder().tolerance_percent(101))]
 #[case(VariadicPool::builder().tolerance_percent(255))]
-fn nonsense_is_refused(#[case] builder: mem_pool::generic::VariadicBuilder) {
+fn nonsense_is_refused(#[case] builder: VariadicBuilder) {
     assert!(matches!(
         builder.try_build(),
         Err(PoolError::InvalidConfig { .. })
@@ -940,7 +940,8 @@ fn a_map_shows_every_byte() {
 
 #[test]
 fn one_thread_needs_no_atomics() {
-    let pool = local::VariadicPool::new(4096, 20);
+    let builder: local::VariadicBuilder = local::VariadicPool::builder();
+    let pool = builder.grow_size(4096).tolerance_percent(20).build();
     let mut bytes: local::PoolBytes = pool.alloc_copy(b"abc");
     let numbers: local::PoolSlice<u16> = pool.alloc_pod(3);
     drop(pool);
