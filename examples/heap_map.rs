@@ -12,8 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use mem_pool::generic::VariadicBuilder;
-use mem_pool::{HeapMap, PoolBytes, VariadicPool, VariadicStats};
+use mem_pool::{HeapMap, PoolBytes, VariadicBuilder, VariadicPool, VariadicStats};
 
 #[derive(Parser)]
 #[command(about = "Draws the same heap under three ways to choose a block")]

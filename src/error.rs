@@ -211,6 +211,22 @@ impl Corruption {
         self.rule
     }
 
+    /// The shard's place in its pool.
+    pub fn shard(&self) -> usize {
+        self.shard
+    }
+
+    /// The chunk's place in its shard, the newest first; 0 where a rule of the whole shard is broken.
+    pub fn chunk(&self) -> usize {
+        self.chunk
+    }
+
+    /// Where the block begins, header and all, in bytes from the start of its chunk; 0 where a rule of the whole shard is
+    /// broken.
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
     /// The same place, another rule.
     pub(crate) fn breaking(self, rule: &'static str) -> Self {
         Self { rule, ..self }

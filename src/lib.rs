@@ -210,16 +210,35 @@ pub mod local {
 
     /// A [`FixedPool`](generic::FixedPool) for one thread.
     pub type FixedPool<T, A = Shared> = generic::FixedPool<T, A, Unlocked>;
+    /// Chooses the settings of a [`local::FixedPool`](FixedPool).
+    pub type FixedPoolBuilder<T, A = Shared> = generic::FixedPoolBuilder<T, A, Unlocked>;
     /// The handle of a [`local::FixedPool`](FixedPool).
     pub type PoolBox<T, A = Shared> = generic::PoolBox<T, A, Unlocked>;
     /// A reserved slot of a [`local::FixedPool`](FixedPool).
     pub type Vacant<'p, T, A = Shared> = generic::Vacant<'p, T, A, Unlocked>;
+    /// A hold of a [`local::FixedPool`](FixedPool).
+    pub type Hold<'p, T, A = Shared> = generic::Hold<'p, T, A, Unlocked>;
+    /// A mutable hold of a keyed [`local::FixedPool`](FixedPool).
+    pub type HoldMut<'p, T> = generic::HoldMut<'p, T, Unlocked>;
+    /// The objects of a held [`local::FixedPool`](FixedPool).
+    pub type Iter<'h, T, A = Shared> = generic::Iter<'h, T, A, Unlocked>;
+    /// The objects of a held [`local::FixedPool`](FixedPool), each with its key.
+    pub type IterKeys<'h, T, A = Shared> = generic::IterKeys<'h, T, A, Unlocked>;
+    /// The objects of a keyed [`local::FixedPool`](FixedPool), mutably.
+    pub type IterMut<'h, T> = generic::IterMut<'h, T, Unlocked>;
+    /// Makes objects in a [`local::FixedPool`](FixedPool) while others are updated.
+    pub type Spawner<'h, T> = generic::Spawner<'h, T, Unlocked>;
     /// A [`VariadicPool`](generic::VariadicPool) for one thread.
     pub type VariadicPool = generic::VariadicPool<Unlocked>;
+    /// Settings of a [`local::VariadicPool`](VariadicPool).
+    pub type VariadicBuilder = generic::VariadicBuilder<Unlocked>;
     /// Bytes in a block of a [`local::VariadicPool`](VariadicPool).
     pub type PoolBytes = generic::PoolBytes<Unlocked>;
     /// Plain values in a block of a [`local::VariadicPool`](VariadicPool).
     pub type PoolSlice<T> = generic::PoolSlice<T, Unlocked>;
+    /// A [`local::VariadicPool`](VariadicPool) as an allocator that can be cloned and owned.
+    #[cfg(feature = "allocator-api2")]
+    pub type PoolAllocator = generic::PoolAllocator<Unlocked>;
 }
 
 #[cfg(feature = "allocator-api2")]
@@ -227,13 +246,16 @@ pub use generic::PoolAllocator;
 
 /// A [`FixedPool`](generic::FixedPool) that threads may share.
 pub type FixedPool<T, A = Shared> = generic::FixedPool<T, A, Locked>;
+/// Chooses the settings of a [`FixedPool`].
+pub type FixedPoolBuilder<T, A = Shared> = generic::FixedPoolBuilder<T, A, Locked>;
 /// A [`VariadicPool`](generic::VariadicPool) that threads may share.
 pub type VariadicPool = generic::VariadicPool<Locked>;
 
 pub use access::{Access, Keyed, Shared, ThroughHandle, ThroughPool, Unique};
 pub use error::{Corruption, PoolError, Rejected};
 pub use generic::{
-    Hold, HoldMut, IterMut, PoolBox, PoolBytes, PoolSlice, Spawner, Vacant, WeakKey,
+    Hold, HoldMut, Iter, IterKeys, IterMut, PoolBox, PoolBytes, PoolSlice, Spawner, Vacant,
+    VariadicBuilder, WeakKey,
 };
 pub use map::HeapMap;
 #[cfg(feature = "serde")]

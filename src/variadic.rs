@@ -20,6 +20,7 @@ pub(crate) mod allocator;
 mod arena;
 mod bins;
 mod block;
+mod equality;
 mod node;
 mod pool_bytes;
 mod pool_slice;
@@ -421,10 +422,19 @@ impl<L: Lock> VariadicBuilder<L> {
     /// # Errors
     ///
     /// [`PoolError::InvalidConfig`] when a setting makes no sense.
-    pub fn try_build(self) -> Result<VariadicPool<L>, PoolError> {
+    pub const fn try_build(self) -> Result<VariadicPool<L>, PoolError> {
         match self.config.fault() {
             None => Ok(self.build()),
             Some(reason) => Err(PoolError::InvalidConfig { reason }),
+        }
+    }
+}
+
+impl<L: Lock> Clone for VariadicBuilder<L> {
+    fn clone(&self) -> Self {
+        Self {
+            config: self.config,
+            lock: PhantomData,
         }
     }
 }
@@ -466,7 +476,8 @@ mod tests {
         let _bytes = pool.alloc(100);
         assert_eq!(pool.check(), Ok(()));
         let chunk = pool.made().find_map(|shard| shard.lock().chunks().next());
-        let block = chunk.unwrap().first();
+        let chunk = chunk.unwrap();
+        let block = chunk.first();
         let intact = block.tag();
         #[expect(unsafe_code, reason = "plays the part of unsafe code gone wrong")]
         // SAFETY: the block's lease is not used until the tag is what it was.
@@ -475,5 +486,9 @@ mod tests {
         let corruption = pool.check().unwrap_err();
         set(intact);
         assert!(corruption.rule().starts_with("own-shard"), "{corruption}");
+        let offset = block.addr() - chunk.addr();
+        assert_eq!(corruption.shard(), intact.shard());
+        assert_eq!((corruption.chunk(), corruption.offset()), (0, offset));
+        assert!(corruption.to_string().contains(&format!("byte {offset} ")));
     }
 }

@@ -3,6 +3,7 @@
 
 mod traits;
 
+use std::any::Any;
 use std::marker::PhantomData;
 use std::mem::{self, ManuallyDrop};
 use std::ops::{Deref, DerefMut};
@@ -466,6 +467,57 @@ impl Leak for Unique {
         unsafe { object.as_mut() }
     }
 }
+
+impl<D: ?Sized + Downcast, A: Access, L: Lock> PoolBox<D, A, L> {
+    /// Turns a handle of a `dyn Any` (or `dyn Any + Send`, `dyn Any + Send + Sync`) into one of the object's own type, or
+    /// gives it back if that is another. A key does not reach its object, and so cannot tell.
+    ///
+    /// ```
+    /// use std::any::Any;
+    /// use mem_pool::{FixedPool, PoolBox, Unique, unsize};
+    ///
+    /// let texts = FixedPool::unique();
+    /// let thing: PoolBox<dyn Any, Unique> = unsize!(texts.alloc(String::from("text")) => dyn Any);
+    /// let thing = PoolBox::downcast::<u32>(thing).unwrap_err();
+    /// let text = PoolBox::downcast::<String>(thing).unwrap();
+    /// assert_eq!(PoolBox::into_inner(text), "text");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The handle, if the object is no `U`.
+    pub fn downcast<U: Any>(this: Self) -> Result<PoolBox<U, A, L>, Self>
+    where
+        A: ThroughHandle,
+    {
+        if !D::is::<U>(&this) {
+            return Err(this);
+        }
+        let object = Self::into_raw(this).cast::<U>();
+        // SAFETY: owns-lease: the object is a `U`, for only a handle of a `U`, with this `A` and `L`, can have been unsized to
+        // one of a `D` that says so. The pointer is that handle's, and is used once.
+        Ok(unsafe { PoolBox::from_raw(object) })
+    }
+}
+
+/// What any type may have been unsized to: a detail of [`PoolBox::downcast`], which trusts it. Nobody else can name it.
+#[doc(hidden)]
+pub trait Downcast {
+    /// Whether the object is a `U`.
+    fn is<U: Any>(&self) -> bool;
+}
+
+macro_rules! downcast {
+    ($($any:ty),*) => { $(
+        impl Downcast for $any {
+            fn is<U: Any>(&self) -> bool {
+                <$any>::is::<U>(self)
+            }
+        }
+    )* };
+}
+
+downcast!(dyn Any, dyn Any + Send, dyn Any + Send + Sync);
 
 impl<T: ?Sized, A: Access, L: Lock> Drop for PoolBox<T, A, L> {
     #[inline]

@@ -447,6 +447,13 @@ impl<L: Lock> Clone for PoolBytes<L> {
     }
 }
 
+/// A copy of the visible bytes; the block is released.
+impl<L: Lock> From<PoolBytes<L>> for Vec<u8> {
+    fn from(bytes: PoolBytes<L>) -> Self {
+        bytes.to_vec()
+    }
+}
+
 impl<L: Lock> fmt::Debug for PoolBytes<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_slice().fmt(f)
@@ -484,36 +491,6 @@ impl<L: Lock, M: Lock> PartialEq<PoolBytes<M>> for PoolBytes<L> {
 }
 
 impl<L: Lock> Eq for PoolBytes<L> {}
-
-impl<L: Lock> PartialEq<[u8]> for PoolBytes<L> {
-    fn eq(&self, other: &[u8]) -> bool {
-        self.as_slice() == other
-    }
-}
-
-impl<L: Lock> PartialEq<&[u8]> for PoolBytes<L> {
-    fn eq(&self, other: &&[u8]) -> bool {
-        self.as_slice() == *other
-    }
-}
-
-impl<L: Lock, const N: usize> PartialEq<[u8; N]> for PoolBytes<L> {
-    fn eq(&self, other: &[u8; N]) -> bool {
-        self.as_slice() == other
-    }
-}
-
-impl<L: Lock, const N: usize> PartialEq<&[u8; N]> for PoolBytes<L> {
-    fn eq(&self, other: &&[u8; N]) -> bool {
-        self.as_slice() == *other
-    }
-}
-
-impl<L: Lock> PartialEq<Vec<u8>> for PoolBytes<L> {
-    fn eq(&self, other: &Vec<u8>) -> bool {
-        self.as_slice() == other
-    }
-}
 
 impl<L: Lock> PartialOrd for PoolBytes<L> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {

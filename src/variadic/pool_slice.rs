@@ -1,7 +1,10 @@
 #![expect(unsafe_code, reason = "lends a block's bytes as values")]
 //! The handle of a block with values in it: [`PoolSlice`].
 
+use std::borrow::{Borrow, BorrowMut};
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::slice;
@@ -11,7 +14,7 @@ use bytemuck::Pod;
 use crate::error::PoolError;
 use crate::sync::{Lock, Locked};
 use crate::variadic::pool_bytes::PoolBytes;
-use crate::variadic::supply::Shards;
+use crate::variadic::supply::{Shards, fail};
 
 /// Plain values in a block of a [`VariadicPool`](crate::VariadicPool): what a `Box<[T]>` is to the global allocator.
 ///
@@ -56,6 +59,20 @@ impl<T, L: Lock> PoolSlice<T, L> {
     pub fn into_bytes(self) -> PoolBytes<L> {
         self.bytes
     }
+
+    /// A copy in a block of the same shard.
+    ///
+    /// # Errors
+    ///
+    /// As [`PoolBytes::try_clone`].
+    pub fn try_clone(&self) -> Result<Self, PoolError> {
+        let bytes = self.bytes.try_clone()?; // keeps the alignment; plain values are no more than their bytes
+        Ok(Self {
+            bytes,
+            count: self.count,
+            values: PhantomData,
+        })
+    }
 }
 
 impl<T, L: Lock> Deref for PoolSlice<T, L> {
@@ -76,6 +93,14 @@ impl<T, L: Lock> DerefMut for PoolSlice<T, L> {
     }
 }
 
+/// Into a block of the same shard; panics as [`PoolBytes::reserve`].
+impl<T, L: Lock> Clone for PoolSlice<T, L> {
+    #[track_caller]
+    fn clone(&self) -> Self {
+        self.try_clone().unwrap_or_else(|error| fail(error))
+    }
+}
+
 impl<T, L: Lock> AsRef<[T]> for PoolSlice<T, L> {
     fn as_ref(&self) -> &[T] {
         self
@@ -88,19 +113,49 @@ impl<T, L: Lock> AsMut<[T]> for PoolSlice<T, L> {
     }
 }
 
+impl<T, L: Lock> Borrow<[T]> for PoolSlice<T, L> {
+    fn borrow(&self) -> &[T] {
+        self
+    }
+}
+
+impl<T, L: Lock> BorrowMut<[T]> for PoolSlice<T, L> {
+    fn borrow_mut(&mut self) -> &mut [T] {
+        self
+    }
+}
+
 impl<T: fmt::Debug, L: Lock> fmt::Debug for PoolSlice<T, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }
 }
 
-impl<T: PartialEq, L: Lock> PartialEq for PoolSlice<T, L> {
-    fn eq(&self, other: &Self) -> bool {
+impl<T: PartialEq, L: Lock, M: Lock> PartialEq<PoolSlice<T, M>> for PoolSlice<T, L> {
+    fn eq(&self, other: &PoolSlice<T, M>) -> bool {
         **self == **other
     }
 }
 
 impl<T: Eq, L: Lock> Eq for PoolSlice<T, L> {}
+
+impl<T: PartialOrd, L: Lock> PartialOrd for PoolSlice<T, L> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        (**self).partial_cmp(&**other)
+    }
+}
+
+impl<T: Ord, L: Lock> Ord for PoolSlice<T, L> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (**self).cmp(&**other)
+    }
+}
+
+impl<T: Hash, L: Lock> Hash for PoolSlice<T, L> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
+    }
+}
 
 impl<'a, T, L: Lock> IntoIterator for &'a PoolSlice<T, L> {
     type Item = &'a T;

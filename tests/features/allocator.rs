@@ -356,6 +356,16 @@ fn what_is_released_is_wiped_if_the_pool_was_told_to() {
 }
 
 #[test]
+fn an_allocator_of_one_thread_is_owned_and_cloned_too() {
+    let allocator = local::PoolAllocator::new(local::VariadicPool::default());
+    let mut numbers: Vec<u8, local::PoolAllocator> = Vec::new_in(allocator.clone());
+    numbers.extend([1, 2, 3]);
+    assert_eq!(allocator.pool().live_blocks(), 1);
+    drop(allocator);
+    assert_eq!(numbers[..], [1, 2, 3]);
+}
+
+#[test]
 fn an_owned_allocator_does_all_that_its_pool_does() {
     let allocator = PoolAllocator::new(VariadicPool::new(4096, 0));
     let mut memory = Memory::new(&allocator, layout(100, 16), 7);

@@ -103,6 +103,9 @@ fn nothing_over_unlocked_crosses_threads() {
         local::FixedPool<Both, Keyed>: false false, local::PoolBox<Both, Keyed>: false false,
         local::Vacant<'static, Both>: false false, local::Vacant<'static, Both, Unique>: false false,
         local::Vacant<'static, Both, Keyed>: false false,
+        local::Hold<'static, Both>: false false, local::HoldMut<'static, Both>: false false,
+        local::Iter<'static, Both>: false false, local::IterKeys<'static, Both>: false false,
+        local::IterMut<'static, Both>: false false, local::Spawner<'static, Both>: false false,
     );
 }
 

@@ -7,7 +7,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
-use mem_pool::{PoolBytes, PoolError, PoolSlice, VariadicPool, local};
+use mem_pool::{PoolBytes, PoolError, PoolSlice, VariadicBuilder, VariadicPool, local};
 use rstest::rstest;
 
 /// Bytes that differ from place to place.
@@ -217,7 +217,7 @@ fn at_the_limit_other_shards_help_out() {
 #[case(VariadicPool::builder().grow_size(usize::MAX))]
 #[case(VariadicPool::builder().tolerance_percent(101))]
 #[case(VariadicPool::builder().tolerance_percent(255))]
-fn nonsense_is_refused(#[case] builder: mem_pool::generic::VariadicBuilder) {
+fn nonsense_is_refused(#[case] builder: VariadicBuilder) {
     assert!(matches!(
         builder.try_build(),
         Err(PoolError::InvalidConfig { .. })
@@ -631,6 +631,15 @@ fn what_a_vec_can_do() {
 }
 
 #[test]
+fn bytes_are_copied_out_into_a_vec() {
+    let pool = VariadicPool::default();
+    let mut bytes = pool.alloc_copy(b"abcd");
+    bytes.truncate(3);
+    assert_eq!(Vec::from(bytes), b"abc");
+    assert_eq!(pool.live_blocks(), 0);
+}
+
+#[test]
 fn handles_compare_and_hash_as_their_bytes() {
     let (pool, other) = (VariadicPool::default(), local::VariadicPool::default());
     let (a, b) = (pool.alloc_copy(b"a"), pool.alloc_copy(b"b"));
@@ -759,6 +768,69 @@ fn slices_of_values() {
     );
 }
 
+/// A block with these values.
+fn slice_of<T: bytemuck::Pod>(pool: &VariadicPool, values: &[T]) -> PoolSlice<T> {
+    let mut slice = pool.alloc_pod(values.len());
+    slice.copy_from_slice(values);
+    slice
+}
+
+#[test]
+fn slices_compare_and_hash_as_their_values() {
+    let pool = VariadicPool::default();
+    // As bytes they would be in another order.
+    let (low, high) = (slice_of(&pool, &[2_u16, 0]), slice_of(&pool, &[256_u16]));
+    assert!(low < high && low.cmp(&high).is_lt() && high >= low);
+    let nan = slice_of(&pool, &[f32::NAN]);
+    assert!(nan != nan.clone() && nan.partial_cmp(&nan).is_none());
+    let set: HashSet<PoolSlice<u16>> = [low.clone(), high].into_iter().collect();
+    assert!(set.contains(&[256][..]) && set.contains(&low) && !set.contains(&[0, 2][..]));
+    let set: BTreeSet<PoolSlice<u16>> = set.into_iter().collect();
+    assert!(set.contains(&[256][..]) && set.first() == Some(&low));
+}
+
+#[test]
+fn equal_values_are_equal_and_others_are_not() {
+    let pool = VariadicPool::default();
+    let values = slice_of(&pool, &[1_u32, 2, 3]);
+    let mut local = local::VariadicPool::default().alloc_pod::<u32>(3);
+    for (other, equal) in [([1, 2, 3], true), ([1, 2, 4], false)] {
+        let (lent, slice) = (&other, &other[..]);
+        assert_eq!((values == *lent, values == lent), (equal, equal));
+        assert_eq!((*lent == values, lent == values), (equal, equal));
+        assert_eq!((values == *slice, values == slice), (equal, equal));
+        assert_eq!((*slice == values, slice == values), (equal, equal));
+        assert_eq!(values == other.to_vec(), equal);
+        assert_eq!(other.to_vec() == values, equal);
+        local.copy_from_slice(slice);
+        assert_eq!((values == local, local == values), (equal, equal));
+    }
+    assert!(values != [1, 2] && [1, 2, 3, 0] != values);
+}
+
+#[test]
+fn slices_are_cloned_into_blocks_of_their_own() {
+    let pool = VariadicPool::builder().grow_size(1 << 16).limit(1 << 16);
+    let pool = pool.build();
+    let numbers = slice_of(&pool, &[1_u64, 2, 3]);
+    let mut copy = numbers.clone();
+    copy[0] = 7;
+    assert_eq!((&numbers[..], &copy[..]), (&[1, 2, 3][..], &[7, 2, 3][..]));
+    assert_eq!(pool.alloc_pod::<()>(7).clone().len(), 7);
+    let page = slice_of(&pool, &[Page([5; 4096])]);
+    let fence = pool.alloc(1);
+    let copy = page.clone();
+    assert_eq!((copy.as_ptr().addr() % 4096, copy[0].0), (0, [5; 4096]));
+    drop(copy);
+    drop((pool, fence));
+    let more: Vec<_> = std::iter::from_fn(|| numbers.try_clone().ok()).collect();
+    assert!(more.iter().all(|copy| *copy == [1, 2, 3]));
+    assert!(matches!(
+        page.try_clone(),
+        Err(PoolError::ByteLimitReached { .. })
+    ));
+}
+
 #[test]
 fn contains_means_a_visible_byte() {
     let pool = VariadicPool::new(4096, 100);
@@ -868,7 +940,8 @@ fn a_map_shows_every_byte() {
 
 #[test]
 fn one_thread_needs_no_atomics() {
-    let pool = local::VariadicPool::new(4096, 20);
+    let builder: local::VariadicBuilder = local::VariadicPool::builder();
+    let pool = builder.grow_size(4096).tolerance_percent(20).build();
     let mut bytes: local::PoolBytes = pool.alloc_copy(b"abc");
     let numbers: local::PoolSlice<u16> = pool.alloc_pod(3);
     drop(pool);
@@ -936,7 +1009,9 @@ fn the_same_bytes_are_lent_under_every_name() {
     );
     let mut numbers = pool.alloc_pod::<u16>(2);
     numbers.as_mut()[1] = 7;
-    assert_eq!(AsRef::<[u16]>::as_ref(&numbers), [0, 7]);
+    BorrowMut::<[u16]>::borrow_mut(&mut numbers)[0] += 1;
+    assert_eq!(AsRef::<[u16]>::as_ref(&numbers), [1, 7]);
+    numbers[0] = 0;
     let mut others = pool.alloc_pod::<u16>(2);
     assert_ne!(numbers, others);
     others[1] = 7;
@@ -955,6 +1030,25 @@ fn a_setting_that_makes_no_sense_is_a_panic() {
     let panic = std::panic::catch_unwind(|| drop(builder.build())).unwrap_err();
     let message = panic.downcast::<String>().unwrap();
     assert!(message.contains("grow_size"), "{message}");
+}
+
+#[test]
+fn a_builder_is_cloned_with_its_settings() {
+    let builder = VariadicPool::builder().grow_size(4096).limit(4096);
+    for pool in [builder.clone().build(), builder.build()] {
+        drop(pool.alloc(1));
+        assert_eq!(pool.reserved_bytes(), 4096);
+        assert!(pool.try_alloc(4096).is_err());
+    }
+}
+
+#[test]
+fn a_builder_may_be_tried_in_a_static() {
+    static SOUND: Result<VariadicPool, PoolError> = VariadicPool::builder().try_build();
+    static NONSENSE: Result<VariadicPool, PoolError> =
+        VariadicPool::builder().grow_size(0).try_build();
+    assert_eq!(SOUND.as_ref().unwrap().alloc(3), [0; 3]);
+    assert!(matches!(NONSENSE, Err(PoolError::InvalidConfig { .. })));
 }
 
 /// The search by size leaves room for the worst place; when the limit is reached, the places themselves are looked at.
@@ -997,9 +1091,13 @@ fn equal_bytes_are_equal_and_others_are_not() {
         assert_eq!((bytes == *lent, bytes == lent), (equal, equal));
         assert_eq!((bytes == *slice, bytes == slice), (equal, equal));
         assert_eq!(bytes == other.to_vec(), equal);
+        assert_eq!((*lent == bytes, lent == bytes), (equal, equal));
+        assert_eq!((*slice == bytes, slice == bytes), (equal, equal));
+        assert_eq!(other.to_vec() == bytes, equal);
         assert_eq!(bytes == local.alloc_copy(&other), equal);
         assert_eq!(bytes >= pool.alloc_copy(&other), equal);
         assert!(bytes <= pool.alloc_copy(&other));
     }
     assert!(bytes != *b"ab" && bytes != b"abcd"[..]);
+    assert!(*b"ab" != bytes && b"abcd"[..] != bytes);
 }

@@ -1,4 +1,6 @@
-use mem_pool::{FixedPool, PoolBox, ThroughHandle};
+use std::any::Any;
+
+use mem_pool::{FixedPool, PoolBox, ThroughHandle, unsize};
 
 fn show<A: ThroughHandle>(handle: &PoolBox<u8, A>) -> u8 {
     **handle
@@ -10,4 +12,6 @@ fn main() {
     show(&key); //~ E0277 a `Keyed` handle does not reach its object by itself
     //~? ask the pool with `pool.get(&handle)`
     let _ = PoolBox::into_pin(pool.alloc(2)); //~ E0277 a `Keyed` handle does not reach its object by itself
+    let any = unsize!(pool.alloc(3) => dyn Any);
+    let _ = PoolBox::downcast::<u8>(any); //~ E0277 a `Keyed` handle does not reach its object by itself
 }

@@ -6,6 +6,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::hash::{Hash, Hasher};
+use std::io::{self, BufRead, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
 use std::iter::FusedIterator;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
@@ -147,6 +148,92 @@ impl<F: ?Sized + Future + Unpin, L: Lock> Future for PoolBox<F, Unique, L> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         F::poll(Pin::new(&mut **self), context)
+    }
+}
+
+// What the object has of its own is forwarded, too: its `read_to_end` may know how much there is to read.
+
+impl<R: ?Sized + Read, L: Lock> Read for PoolBox<R, Unique, L> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        R::read(self, buffer)
+    }
+
+    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        R::read_vectored(self, buffers)
+    }
+
+    fn read_to_end(&mut self, bytes: &mut Vec<u8>) -> io::Result<usize> {
+        R::read_to_end(self, bytes)
+    }
+
+    fn read_to_string(&mut self, text: &mut String) -> io::Result<usize> {
+        R::read_to_string(self, text)
+    }
+
+    fn read_exact(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        R::read_exact(self, buffer)
+    }
+}
+
+impl<W: ?Sized + Write, L: Lock> Write for PoolBox<W, Unique, L> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        W::write(self, bytes)
+    }
+
+    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        W::write_vectored(self, buffers)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        W::flush(self)
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        W::write_all(self, bytes)
+    }
+
+    fn write_fmt(&mut self, arguments: fmt::Arguments<'_>) -> io::Result<()> {
+        W::write_fmt(self, arguments)
+    }
+}
+
+impl<R: ?Sized + BufRead, L: Lock> BufRead for PoolBox<R, Unique, L> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        R::fill_buf(self)
+    }
+
+    fn consume(&mut self, count: usize) {
+        R::consume(self, count);
+    }
+
+    fn read_until(&mut self, byte: u8, bytes: &mut Vec<u8>) -> io::Result<usize> {
+        R::read_until(self, byte, bytes)
+    }
+
+    fn skip_until(&mut self, byte: u8) -> io::Result<usize> {
+        R::skip_until(self, byte)
+    }
+
+    fn read_line(&mut self, line: &mut String) -> io::Result<usize> {
+        R::read_line(self, line)
+    }
+}
+
+impl<S: ?Sized + Seek, L: Lock> Seek for PoolBox<S, Unique, L> {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        S::seek(self, position)
+    }
+
+    fn rewind(&mut self) -> io::Result<()> {
+        S::rewind(self)
+    }
+
+    fn stream_position(&mut self) -> io::Result<u64> {
+        S::stream_position(self)
+    }
+
+    fn seek_relative(&mut self, offset: i64) -> io::Result<()> {
+        S::seek_relative(self, offset)
     }
 }
 

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::iter::FusedIterator;
 
-use mem_pool::generic::{HoldMut, Iter, IterKeys, IterMut};
-use mem_pool::{Keyed, Lock, PoolBox, WeakKey};
+use mem_pool::{HoldMut, Iter, IterKeys, IterMut, Keyed, Lock, PoolBox, WeakKey, local};
 
 use super::{fill, in_both_locks};
 use crate::support::{Ledger, Mode, Walked, in_walked_modes, pool, sorted, walked};
@@ -205,6 +204,30 @@ fn for_loops_take_a_hold_by_reference<A: Walked, L: Lock>() {
         sum += n;
     }
     assert_eq!(sum, hold.iter().sum());
+}
+
+#[test]
+fn what_a_local_pool_lends_has_names_in_local() {
+    fn sum(objects: local::Iter<'_, u8>, keys: local::IterKeys<'_, u8>) -> u8 {
+        objects.sum::<u8>() + keys.map(|(_, n)| n).sum::<u8>()
+    }
+    fn double(objects: local::IterMut<'_, u8>, spawner: local::Spawner<'_, u8>) {
+        for n in objects {
+            spawner.spawn(*n);
+            *n *= 2;
+        }
+    }
+    let pool = local::FixedPool::new();
+    let _object = pool.alloc(1);
+    let hold: local::Hold<'_, u8> = pool.hold();
+    assert_eq!(sum(hold.iter(), hold.iter_keys()), 2);
+    let builder: local::FixedPoolBuilder<u8, Keyed> = local::FixedPool::builder().keyed();
+    let mut pool = builder.build();
+    pool.spawn(1);
+    let mut hold: local::HoldMut<'_, u8> = pool.hold_mut();
+    let (objects, spawner) = hold.split();
+    double(objects, spawner);
+    assert_eq!(hold.iter().sum::<u8>(), 3);
 }
 
 fn mutable_iterators_are_iterators_too<L: Lock>() {

@@ -1,6 +1,7 @@
 //! What trait-object handles can do: be called, iterated, polled, compared, printed, downcast, sent.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::error::Error;
 use std::fmt::{Debug, Display};
@@ -16,7 +17,7 @@ use std::thread;
 
 use mem_pool::{FixedPool, Keyed, PoolBox, Shared, Unique, local, unsize};
 
-use crate::support::{Ledger, watchdog};
+use crate::support::{Ledger, Tracked, watchdog};
 
 #[test]
 fn any_is_downcast_to_its_own_type_only() {
@@ -33,6 +34,36 @@ fn any_is_downcast_to_its_own_type_only() {
     let mut thing = unsize!(unique.alloc(1_u8) => dyn Any);
     *thing.downcast_mut::<u8>().unwrap() += 1;
     assert_eq!(thing.downcast_ref::<u8>(), Some(&2));
+}
+
+#[test]
+fn a_handle_of_any_becomes_one_of_its_own_type() {
+    let ledger = Ledger::default();
+    let unique = FixedPool::unique();
+    let thing: PoolBox<dyn Any, Unique> = unsize!(unique.alloc(ledger.make()) => dyn Any);
+    let thing = PoolBox::downcast::<u32>(thing).unwrap_err();
+    assert_eq!((unique.len(), ledger.dropped()), (1, 0));
+    let tracked: PoolBox<Tracked, Unique> = PoolBox::downcast(thing).unwrap();
+    tracked.check();
+    drop(unique);
+    drop(PoolBox::into_inner(tracked));
+    ledger.assert_settled();
+
+    let shared = FixedPool::new();
+    let thing = unsize!(shared.alloc(5_i32) => dyn Any + Send + Sync);
+    let number = PoolBox::downcast::<i32>(thing).unwrap();
+    assert!(shared.hold().get(&number) == Some(&5) && shared.owns(&number));
+    assert_eq!(PoolBox::try_into_inner(number), Ok(5));
+
+    let local = local::FixedPool::unique();
+    let thing = unsize!(local.alloc(Cell::new(7)) => dyn Any + Send);
+    let thing = PoolBox::downcast::<i32>(thing).err().unwrap();
+    let cell: local::PoolBox<Cell<i32>, Unique> = PoolBox::downcast(thing).ok().unwrap();
+    assert_eq!((cell.get(), local.len()), (7, 1));
+    // What has no size is no danger: every address will do.
+    let nothing = FixedPool::new();
+    let thing = unsize!(nothing.alloc(()) => dyn Any);
+    assert!(PoolBox::downcast::<()>(thing).is_ok() && nothing.is_empty());
 }
 
 #[test]
@@ -180,6 +211,12 @@ fn readers_and_writers_read_and_write() {
     let mut writer = unsize!(writers.alloc(Vec::new()) => dyn Write);
     assert_eq!(io::copy(&mut *reader, &mut *writer).unwrap(), 3);
     writer.flush().unwrap();
+    // The handles themselves are a reader and a writer.
+    let reader = unsize!(readers.alloc(io::repeat(b'a').take(3)) => dyn Read);
+    assert_eq!(io::read_to_string(reader).unwrap(), "aaa");
+    let mut writer = io::BufWriter::new(writer);
+    write!(writer, "{}", 7).unwrap();
+    assert!(writer.into_inner().is_ok());
 }
 
 #[test]

@@ -183,7 +183,7 @@ fn a_pool_can_be_built_in_a_constant() {
 
 #[test]
 fn a_builder_can_be_used_twice() {
-    let builder = mem_pool::FixedPool::<u8>::builder().limit(1);
+    let builder: mem_pool::FixedPoolBuilder<u8> = mem_pool::FixedPool::builder().limit(1);
     for pool in [builder.clone().build(), builder.build()] {
         let _only = pool.alloc(1);
         assert!(pool.try_alloc(2).is_err());

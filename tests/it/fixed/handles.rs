@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::future::{Future, Ready, ready};
 use std::hash::{Hash, Hasher};
+use std::io::{self, BufRead, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
@@ -153,6 +154,128 @@ fn a_handle_of_a_future_is_one() {
     let not_unpin = mem_pool::local::FixedPool::unique();
     let mut pinned = PoolBox::into_pin(not_unpin.alloc(async { 6 }));
     assert_eq!(poll_once(pinned.as_mut()), Poll::Ready(6));
+}
+
+/// Writes down which of its methods are called.
+#[derive(Default)]
+struct Calls(Vec<&'static str>);
+
+impl Calls {
+    fn called<R>(&mut self, name: &'static str, result: R) -> io::Result<R> {
+        self.0.push(name);
+        Ok(result)
+    }
+}
+
+impl Read for Calls {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.called("read", buffer.len())
+    }
+    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.called("read_vectored", buffers.len())
+    }
+    fn read_to_end(&mut self, bytes: &mut Vec<u8>) -> io::Result<usize> {
+        self.called("read_to_end", bytes.len())
+    }
+    fn read_to_string(&mut self, text: &mut String) -> io::Result<usize> {
+        self.called("read_to_string", text.len())
+    }
+    fn read_exact(&mut self, _: &mut [u8]) -> io::Result<()> {
+        self.called("read_exact", ())
+    }
+}
+
+impl Write for Calls {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.called("write", bytes.len())
+    }
+    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.called("write_vectored", buffers.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.called("flush", ())
+    }
+    fn write_all(&mut self, _: &[u8]) -> io::Result<()> {
+        self.called("write_all", ())
+    }
+    fn write_fmt(&mut self, _: std::fmt::Arguments<'_>) -> io::Result<()> {
+        self.called("write_fmt", ())
+    }
+}
+
+impl BufRead for Calls {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.called("fill_buf", &b"full"[..])
+    }
+    fn consume(&mut self, count: usize) {
+        assert_eq!(count, 4);
+        self.0.push("consume");
+    }
+    fn read_until(&mut self, byte: u8, _: &mut Vec<u8>) -> io::Result<usize> {
+        self.called("read_until", byte.into())
+    }
+    fn skip_until(&mut self, byte: u8) -> io::Result<usize> {
+        self.called("skip_until", byte.into())
+    }
+    fn read_line(&mut self, line: &mut String) -> io::Result<usize> {
+        self.called("read_line", line.len())
+    }
+}
+
+impl Seek for Calls {
+    fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
+        self.called("seek", 3)
+    }
+    fn rewind(&mut self) -> io::Result<()> {
+        self.called("rewind", ())
+    }
+    fn stream_position(&mut self) -> io::Result<u64> {
+        self.called("stream_position", 4)
+    }
+    fn seek_relative(&mut self, _: i64) -> io::Result<()> {
+        self.called("seek_relative", ())
+    }
+}
+
+/// Calls every method of a reader, with what tells one from another.
+fn read_in_every_way(reader: &mut impl BufRead) {
+    let (mut bytes, mut text, mut buffer) = (vec![0; 2], String::from("abc"), [0; 5]);
+    assert_eq!(reader.read(&mut buffer).unwrap(), 5);
+    let mut buffers = [IoSliceMut::new(&mut buffer)];
+    assert_eq!(reader.read_vectored(&mut buffers).unwrap(), 1);
+    assert_eq!(reader.read_to_end(&mut bytes).unwrap(), 2);
+    assert_eq!(reader.read_to_string(&mut text).unwrap(), 3);
+    reader.read_exact(&mut buffer).unwrap();
+    assert_eq!(reader.fill_buf().unwrap(), b"full");
+    reader.consume(4);
+    assert_eq!(reader.read_until(6, &mut bytes).unwrap(), 6);
+    assert_eq!(reader.skip_until(7).unwrap(), 7);
+    assert_eq!(reader.read_line(&mut text).unwrap(), 3);
+}
+
+/// Calls every method of a writer.
+fn write_in_every_way(writer: &mut (impl Write + Seek)) {
+    assert_eq!(writer.write(b"ab").unwrap(), 2);
+    assert_eq!(writer.write_vectored(&[IoSlice::new(b"a")]).unwrap(), 1);
+    writer.flush().unwrap();
+    writer.write_all(b"ab").unwrap();
+    writer.write_fmt(format_args!("ab")).unwrap();
+    assert_eq!(writer.seek(SeekFrom::Start(1)).unwrap(), 3);
+    writer.rewind().unwrap();
+    assert_eq!(writer.stream_position().unwrap(), 4);
+    writer.seek_relative(1).unwrap();
+}
+
+#[test]
+fn a_handle_of_a_reader_or_writer_is_one() {
+    let pool = Locked::unique();
+    let mut calls = pool.alloc(Calls::default());
+    read_in_every_way(&mut calls);
+    write_in_every_way(&mut calls);
+    let mut bare = Calls::default();
+    read_in_every_way(&mut bare);
+    write_in_every_way(&mut bare);
+    assert_eq!((calls.0.len(), &calls.0), (19, &bare.0));
 }
 
 mod clones {
