@@ -10,10 +10,10 @@
 //!            the smallest       gap │ leased │ rest               free  back  free         one free block
 //! ```
 //!
-//! The block released last waits for the next operation: if that asks for one of its size, it gets this one, and nothing needs
-//! to be merged and cut again; if it asks for another, and all that merging and cutting would do is move the boundary to the
-//! free block behind, then it is moved. Any other operation, and every look, first does what the release left undone, so
-//! nobody can tell that it did not happen at once.
+//! The block released last waits for the next operation: if that asks for one of its size, it gets this one, an exact fit, and
+//! nothing needs to be merged and cut again; if it asks for another, and all that merging and cutting would do is move the
+//! boundary to the free block behind, then it is moved. Any other operation, and every look, first does what the release left
+//! undone, so nobody sees that it did not happen at once.
 //!
 //! An arena takes `&mut self`: it knows no lock, no limit and no handle. It calls no allocator either: a region comes in
 //! through [`adopt`](Arena::adopt), and goes out as the result of a release, for the caller to free.
@@ -162,8 +162,9 @@ impl Arena {
         None
     }
 
-    /// Makes the late block what is asked for, if merging it, choosing the best and cutting that would come to the same:
-    /// it has the right size, or it begins what it would be merged to, and that is the block to cut.
+    /// Makes the late block what is asked for: if it has the right size, or else if merging it, choosing the best and cutting that
+    /// would come to the same, for it begins what it would be merged to, and that is the block to cut. (Only an aligned request
+    /// may find a place so that it would not have found: a search must allow for the largest gap.)
     ///
     /// # Safety
     ///

@@ -18,8 +18,8 @@ use bytemuck::PodCastError;
 
 use crate::error::PoolError;
 use crate::sync::{Lock, Locked};
-use crate::variadic::block::{MOST_CHUNK, UNIT};
-use crate::variadic::request::Request;
+use crate::variadic::block::UNIT;
+use crate::variadic::request::{MOST_ROOM, Request};
 use crate::variadic::supply::{Leased, Shards, alloc, fail};
 
 /// Bytes in a block of a [`VariadicPool`](crate::VariadicPool): what a `Vec<u8>` is to the global allocator.
@@ -376,7 +376,7 @@ impl<L: Lock> PoolBytes<L> {
     fn try_grow(&mut self, additional: usize) -> Result<(), PoolError> {
         let overflow = PoolError::SizeOverflow {
             requested: additional,
-            most: MOST_CHUNK - self.len,
+            most: MOST_ROOM - self.len,
             unit: "bytes",
         };
         let least = self.len.checked_add(additional).ok_or(overflow)?;

@@ -3,8 +3,7 @@
 use crate::error::PoolError;
 use crate::variadic::block::{CHUNK_OVERHEAD, HEADER, MOST_ALIGN, MOST_CHUNK, UNIT};
 
-/// The most bytes that a block aligned to 16 can have.
-#[cfg(feature = "bytes")]
+/// The most bytes of payload that a block can have.
 pub(crate) const MOST_ROOM: usize = MOST_CHUNK - CHUNK_OVERHEAD - HEADER;
 
 /// What a block is asked for, known to be possible.
@@ -31,7 +30,7 @@ impl Request {
             });
         }
         let log2_align = align.max(UNIT).trailing_zeros();
-        let most = MOST_CHUNK - CHUNK_OVERHEAD - HEADER - largest_gap(log2_align);
+        let most = MOST_ROOM - largest_gap(log2_align);
         if room > most {
             return Err(PoolError::SizeOverflow {
                 requested: room,
@@ -65,9 +64,14 @@ impl Request {
     }
 }
 
-/// The size of a block with so many bytes of payload, which are not more than a chunk can have.
+/// The size of a block with so many bytes of payload.
+///
+/// # Panics
+///
+/// If they are more than [`MOST_ROOM`].
 #[inline]
 pub(crate) fn units_for(room: usize) -> u32 {
+    assert!(room <= MOST_ROOM, "sizes are checked where they come in");
     (room.max(1).div_ceil(UNIT) + HEADER / UNIT) as u32
 }
 

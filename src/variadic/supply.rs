@@ -15,8 +15,8 @@ use crate::sync::{self, AtomicUsize, Claim, Core, Guard, Lock, MOST_SHARDS, Orde
 use crate::variadic::arena::{Arena, Policy};
 #[cfg(feature = "allocator-api2")]
 use crate::variadic::block::Block;
-use crate::variadic::block::{Chunk, Lease, MOST_CHUNK, UNIT};
-use crate::variadic::request::{Request, units_for};
+use crate::variadic::block::{Chunk, Lease, UNIT};
+use crate::variadic::request::{MOST_ROOM, Request, units_for};
 
 pub(crate) type Shards<L> = sync::Shards<L, Arena>;
 pub(crate) type Shard<L> = sync::Shard<L, Arena>;
@@ -178,10 +178,10 @@ impl<L: Lock> Leased<L> {
 
     /// Makes the payload at least `least` bytes large where it is, and up to `wanted`, if what lies behind it is free.
     pub(crate) fn extend(&mut self, least: usize, wanted: usize) -> bool {
-        if least > MOST_CHUNK {
+        if least > MOST_ROOM {
             return false;
         }
-        let (least, wanted) = (units_for(least), units_for(wanted.min(MOST_CHUNK)));
+        let (least, wanted) = (units_for(least), units_for(wanted.min(MOST_ROOM)));
         let mut arena = lock(self.shard);
         // SAFETY: own-shard.
         unsafe { arena.extend(&mut self.lease, least, wanted) }

@@ -579,6 +579,38 @@ fn at_the_limit_growth_takes_what_it_needs() {
     pool.check().unwrap();
 }
 
+/// The most bytes a block can have: what the error says.
+fn most_bytes(pool: &VariadicPool) -> usize {
+    match pool.try_alloc(usize::MAX) {
+        Err(PoolError::SizeOverflow { most, .. }) => most,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Sizes near what the headers can count, where it is 32 bits that could wrap around.
+#[rstest]
+fn sizes_that_no_block_can_have_are_refused(
+    #[values(0, 1, 15, 16, 17, 32, 48, 64, 80)] more: usize,
+) {
+    let pool = VariadicPool::new(64 * 1024, 0);
+    let size = most_bytes(&pool) + more;
+    let mut bytes = pool.alloc_copy(b"as they were");
+    let capacity = bytes.capacity();
+    assert!(!bytes.try_grow_in_place(size));
+    if more > 0 {
+        for room in [size, size - bytes.len()] {
+            assert!(bytes.try_reserve(room).is_err());
+        }
+        assert!(bytes.try_resize(size).is_err());
+        assert!(pool.try_alloc(size).is_err());
+    }
+    assert_eq!(
+        (bytes.capacity(), &*bytes),
+        (capacity, &b"as they were"[..])
+    );
+    pool.check().unwrap();
+}
+
 #[test]
 fn the_end_of_a_block_is_the_users() {
     let pool = VariadicPool::new(8192, 50);
