@@ -193,7 +193,7 @@ impl<T, A: Access, L: Lock> FixedPool<T, A, L> {
         Vacant::try_new_in(&self.store)
     }
 
-    /// Objects whose drop has not begun. O(shards).
+    /// Objects whose drop has not begun. O(shards), each counted at a moment of its own while other threads allocate and drop.
     pub fn len(&self) -> usize {
         let mut live = 0;
         self.for_each_shard(|slots| live += shard::live(&slots));
