@@ -26,7 +26,7 @@ use workloads::Effort;
 /// The pools beside other pools and allocators.
 ///
 /// All contenders of a workload run in one process, in rounds in which each has a turn; the figures are medians over the rounds.
-/// Prints tables, and writes them with charts into a folder. All of it takes some ten minutes on a quiet machine.
+/// Prints tables, and writes them with charts into a folder. All of it takes some five minutes on a quiet machine.
 #[derive(Parser)]
 struct Args {
     /// What to measure
