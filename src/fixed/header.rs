@@ -179,9 +179,7 @@ impl Header {
         self.free.get() == self.opened.get()
     }
 
-    /// The index of the slot at `slot`.
-    ///
-    /// Whatever the address, the answer is a number; for a slot of this chunk it is its index.
+    /// The index of a slot of this chunk.
     #[inline]
     pub(crate) fn index_of(&self, slot: NonNull<u8>) -> usize {
         slot_index(
