@@ -97,7 +97,10 @@ impl<T, L: Lock> DerefMut for PoolSlice<T, L> {
 impl<T, L: Lock> Clone for PoolSlice<T, L> {
     #[track_caller]
     fn clone(&self) -> Self {
-        self.try_clone().unwrap_or_else(|error| fail(error))
+        match self.try_clone() {
+            Ok(copy) => copy,
+            Err(error) => fail(error),
+        }
     }
 }
 

@@ -86,6 +86,7 @@ fn a_fixed_pool_names_its_callers_line(#[case] line: u32, #[case] misuse: fn()) 
 #[case::extend_uncounted(line!(), || block().extend(uncounted(MUCH)))]
 #[case::extend_by_reference(line!(), || block().extend(&[7; MUCH]))]
 #[case::clone(line!(), || drop(small().alloc(3000).clone()))]
+#[case::clone_values(line!(), || drop(small().alloc_pod::<u64>(300).clone()))]
 fn a_byte_pool_names_its_callers_line(#[case] line: u32, #[case] misuse: fn()) {
     assert_eq!(panic_location(misuse), (file!().into(), line));
 }
