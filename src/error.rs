@@ -1,6 +1,6 @@
 //! What can go wrong: [`PoolError`], [`Rejected`], which gives a value back with it, and [`Corruption`].
 
-use std::alloc::Layout;
+use std::alloc::{Layout, handle_alloc_error};
 use std::fmt;
 
 /// Why a pool could not do what was asked.
@@ -129,6 +129,27 @@ impl fmt::Display for Deferred {
             0 => Ok(()),
             n => write!(f, " ({n} of them wait for a walk or a hold to end)"),
         }
+    }
+}
+
+/// What the methods without `try_` make of a result. They call it from their own bodies, not from closures: those do not pass the
+/// caller's place on.
+#[inline]
+#[track_caller]
+pub(crate) fn or_fail<T>(result: Result<T, PoolError>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => fail(&error),
+    }
+}
+
+/// What becomes of a call that cannot be refused politely: a panic where it was made.
+#[cold]
+#[track_caller]
+pub(crate) fn fail(error: &PoolError) -> ! {
+    match error {
+        PoolError::OutOfMemory { layout } => handle_alloc_error(*layout),
+        error => panic!("{error}"),
     }
 }
 

@@ -31,13 +31,13 @@ use std::ops::ControlFlow;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::access::{Access, Keyed, Shared, ThroughPool, Unique};
-use crate::error::{PoolError, Rejected};
+use crate::error::{PoolError, Rejected, or_fail};
 use crate::map::HeapMap;
 use crate::stats::FixedStats;
 use crate::sync::Lock;
 use hold::{Hold, HoldMut, forget_leaked_holds};
 use key::WeakKey;
-use pool_box::{PoolBox, refuse};
+use pool_box::PoolBox;
 use shard::{Config, SlotGuard, SlotShards};
 use store::Store;
 use vacant::Vacant;
@@ -178,10 +178,7 @@ impl<T, A: Access, L: Lock> FixedPool<T, A, L> {
     /// As [`alloc`](Self::alloc).
     #[track_caller]
     pub fn vacant(&self) -> Vacant<'_, T, A, L> {
-        match self.try_vacant() {
-            Ok(vacant) => vacant,
-            Err(error) => refuse(&error),
-        }
+        or_fail(self.try_vacant())
     }
 
     /// Reserves a slot, in which an object can be built in place.
@@ -234,9 +231,7 @@ impl<T, A: Access, L: Lock> FixedPool<T, A, L> {
     /// [`handle_alloc_error`](std::alloc::handle_alloc_error).
     #[track_caller]
     pub fn reserve(&self, additional: usize) {
-        if let Err(error) = self.try_reserve(additional) {
-            refuse(&error);
-        }
+        or_fail(self.try_reserve(additional));
     }
 
     /// Makes room for at least `additional` more objects made by this thread. With a fixed
@@ -363,10 +358,7 @@ impl<T, A: Access, L: Lock> FixedPool<T, A, L> {
     where
         A: ThroughPool,
     {
-        match Hold::try_new(&self.store) {
-            Ok(hold) => hold,
-            Err(error) => refuse(&error),
-        }
+        or_fail(Hold::try_new(&self.store))
     }
 }
 
@@ -474,10 +466,7 @@ impl<T, L: Lock> FixedPool<T, Keyed, L> {
     ///
     /// See [`HoldMut`]. Memory as for [`hold`](Self::hold).
     pub fn hold_mut(&mut self) -> HoldMut<'_, T, L> {
-        match HoldMut::try_new(&mut self.store) {
-            Ok(hold) => hold,
-            Err(error) => refuse(&error),
-        }
+        or_fail(HoldMut::try_new(&mut self.store))
     }
 
     /// Makes an object that belongs to the pool: [`alloc`](Self::alloc) and [`adopt`](Self::adopt) in one.

@@ -10,7 +10,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use bytemuck::Pod;
 
-use crate::error::{Corruption, PoolError};
+use crate::error::{Corruption, PoolError, or_fail};
 use crate::map::HeapMap;
 use crate::stats::VariadicStats;
 use crate::sync::{LazyShards, Lock, Locked};
@@ -29,7 +29,7 @@ mod supply;
 
 use arena::{Arena, Policy};
 use block::{MOST_CHUNK, UNIT};
-use supply::{Config, Shard, Shards, Supply, fail};
+use supply::{Config, Shard, Shards, Supply};
 
 pub use pool_bytes::PoolBytes;
 pub use pool_slice::PoolSlice;
@@ -123,10 +123,7 @@ impl<L: Lock> VariadicPool<L> {
     #[inline]
     #[track_caller]
     pub fn alloc(&self, len: usize) -> PoolBytes<L> {
-        match self.try_alloc(len) {
-            Ok(block) => block,
-            Err(error) => fail(error),
-        }
+        or_fail(self.try_alloc(len))
     }
 
     /// Like [`alloc`](Self::alloc).
@@ -151,10 +148,7 @@ impl<L: Lock> VariadicPool<L> {
     /// As [`alloc`](Self::alloc), and when `align` is not possible.
     #[track_caller]
     pub fn alloc_aligned(&self, len: usize, align: usize) -> PoolBytes<L> {
-        match self.try_alloc_aligned(len, align) {
-            Ok(block) => block,
-            Err(error) => fail(error),
-        }
+        or_fail(self.try_alloc_aligned(len, align))
     }
 
     /// Like [`alloc_aligned`](Self::alloc_aligned).
@@ -175,10 +169,7 @@ impl<L: Lock> VariadicPool<L> {
     #[inline]
     #[track_caller]
     pub fn alloc_copy(&self, bytes: &[u8]) -> PoolBytes<L> {
-        match self.try_alloc_copy(bytes) {
-            Ok(block) => block,
-            Err(error) => fail(error),
-        }
+        or_fail(self.try_alloc_copy(bytes))
     }
 
     /// Like [`alloc_copy`](Self::alloc_copy).
@@ -200,10 +191,7 @@ impl<L: Lock> VariadicPool<L> {
     #[inline]
     #[track_caller]
     pub fn alloc_with_capacity(&self, capacity: usize) -> PoolBytes<L> {
-        match self.try_alloc_with_capacity(capacity) {
-            Ok(block) => block,
-            Err(error) => fail(error),
-        }
+        or_fail(self.try_alloc_with_capacity(capacity))
     }
 
     /// Like [`alloc_with_capacity`](Self::alloc_with_capacity).
@@ -224,10 +212,7 @@ impl<L: Lock> VariadicPool<L> {
     /// As [`alloc`](Self::alloc).
     #[track_caller]
     pub fn alloc_pod<T: Pod>(&self, count: usize) -> PoolSlice<T, L> {
-        match self.try_alloc_pod(count) {
-            Ok(values) => values,
-            Err(error) => fail(error),
-        }
+        or_fail(self.try_alloc_pod(count))
     }
 
     /// Like [`alloc_pod`](Self::alloc_pod).

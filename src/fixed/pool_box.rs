@@ -17,7 +17,7 @@ use super::retire::{Release, ReleaseUnseen, retire};
 use super::shard::{Acquired, acquire, lock_shard_of, shard_of};
 use super::store::Store;
 use crate::access::{Access, Shared, ThroughHandle, ThroughPool, Unique};
-use crate::error::{PoolError, Rejected};
+use crate::error::{PoolError, Rejected, fail};
 use crate::sync::{Lock, Locked};
 
 /// The owner of one object in a [`FixedPool`](crate::FixedPool): dropping it destroys the object and frees its slot.
@@ -145,7 +145,7 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
         match store.acquire() {
             // SAFETY: the value is not used again.
             Ok(acquired) => unsafe { Self::fill(acquired, &ManuallyDrop::new(value)) },
-            Err(error) => refuse(&error),
+            Err(error) => fail(&error),
         }
     }
 
@@ -560,7 +560,7 @@ impl<T: Clone, L: Lock> Clone for PoolBox<T, Unique, L> {
         match acquire(shard.shards(), shard.index()) {
             // SAFETY: the clone is not used again.
             Ok(acquired) => unsafe { Self::fill(acquired, &ManuallyDrop::new(object)) },
-            Err(error) => refuse(&error),
+            Err(error) => fail(&error),
         }
     }
 
@@ -578,16 +578,6 @@ fn reject<H, T>(value: ManuallyDrop<T>, error: PoolError) -> Result<H, Rejected<
         value: ManuallyDrop::into_inner(value),
         error,
     })
-}
-
-/// What becomes of an `alloc` that cannot be refused politely: a panic where it was called.
-#[cold]
-#[track_caller]
-pub(crate) fn refuse(error: &PoolError) -> ! {
-    match error {
-        PoolError::OutOfMemory { layout } => std::alloc::handle_alloc_error(*layout),
-        error => panic!("{error}"),
-    }
 }
 
 const _: () = assert!(size_of::<Option<PoolBox<u8>>>() == size_of::<usize>());

@@ -16,11 +16,11 @@ use std::{ptr, slice};
 
 use bytemuck::PodCastError;
 
-use crate::error::PoolError;
+use crate::error::{PoolError, or_fail};
 use crate::sync::{Lock, Locked};
 use crate::variadic::block::UNIT;
 use crate::variadic::request::{MOST_ROOM, Request};
-use crate::variadic::supply::{Leased, Shards, alloc, fail};
+use crate::variadic::supply::{Leased, Shards, alloc};
 
 /// Bytes in a block of a [`VariadicPool`](crate::VariadicPool): what a `Vec<u8>` is to the global allocator.
 ///
@@ -177,9 +177,7 @@ impl<L: Lock> PoolBytes<L> {
     /// seldom: its pushes are amortised like a `Vec`'s.
     #[track_caller]
     pub fn reserve(&mut self, additional: usize) {
-        if let Err(error) = self.try_reserve(additional) {
-            fail(error);
-        }
+        or_fail(self.try_reserve(additional));
     }
 
     /// Like [`reserve`](Self::reserve).
@@ -209,9 +207,7 @@ impl<L: Lock> PoolBytes<L> {
     /// Makes `len` bytes visible; those that were not visible before are zero. A shorter `len` keeps the block.
     #[track_caller]
     pub fn resize(&mut self, len: usize) {
-        if let Err(error) = self.try_resize(len) {
-            fail(error);
-        }
+        or_fail(self.try_resize(len));
     }
 
     /// Like [`resize`](Self::resize).
@@ -259,9 +255,7 @@ impl<L: Lock> PoolBytes<L> {
     #[inline]
     #[track_caller]
     pub fn extend_from_slice(&mut self, bytes: &[u8]) {
-        if let Err(error) = self.try_extend_from_slice(bytes) {
-            fail(error);
-        }
+        or_fail(self.try_extend_from_slice(bytes));
     }
 
     /// Like [`extend_from_slice`](Self::extend_from_slice).
@@ -440,10 +434,7 @@ impl<L: Lock> DerefMut for PoolBytes<L> {
 impl<L: Lock> Clone for PoolBytes<L> {
     #[track_caller]
     fn clone(&self) -> Self {
-        match self.try_clone() {
-            Ok(copy) => copy,
-            Err(error) => fail(error),
-        }
+        or_fail(self.try_clone())
     }
 }
 

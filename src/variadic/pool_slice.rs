@@ -11,10 +11,10 @@ use std::slice;
 
 use bytemuck::Pod;
 
-use crate::error::PoolError;
+use crate::error::{PoolError, or_fail};
 use crate::sync::{Lock, Locked};
 use crate::variadic::pool_bytes::PoolBytes;
-use crate::variadic::supply::{Shards, fail};
+use crate::variadic::supply::Shards;
 
 /// Plain values in a block of a [`VariadicPool`](crate::VariadicPool): what a `Box<[T]>` is to the global allocator.
 ///
@@ -97,10 +97,7 @@ impl<T, L: Lock> DerefMut for PoolSlice<T, L> {
 impl<T, L: Lock> Clone for PoolSlice<T, L> {
     #[track_caller]
     fn clone(&self) -> Self {
-        match self.try_clone() {
-            Ok(copy) => copy,
-            Err(error) => fail(error),
-        }
+        or_fail(self.try_clone())
     }
 }
 

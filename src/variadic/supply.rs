@@ -6,7 +6,6 @@
 //!
 //! Nothing foreign runs under a lock: regions are allocated before one is taken and freed after it was given back.
 
-use std::alloc::handle_alloc_error;
 use std::ptr::NonNull;
 
 use crate::chunk::Region;
@@ -371,15 +370,4 @@ fn free_from_each<L: Lock>(
         take(&mut arena).map_or(0, |region| free(region, arena))
     };
     shards.iter().map(free_from).sum()
-}
-
-/// What the methods without `try_` do with an error. They call it from their own bodies, not from closures: those do not pass
-/// the caller's place on.
-#[cold]
-#[track_caller]
-pub(crate) fn fail(error: PoolError) -> ! {
-    match error {
-        PoolError::OutOfMemory { layout } => handle_alloc_error(layout),
-        error => panic!("{error}"),
-    }
 }
