@@ -24,8 +24,8 @@
 //!   block, to use what was freed) does not compile.
 //! - A walk visits live objects only, and no lock is held while its callback runs: it may allocate, free and walk.
 //! - `growth` is exact, as `increase_count` was; without it a pool grows geometrically, which is seldom worse.
-//! - Best fit means the smallest block that fits, and never a smaller one. With a tolerance of 0
-//!   whatever is left over is split off, if it can be a block: it takes 32 bytes.
+//! - Best fit means the smallest block that fits, and never a smaller one. With a tolerance of 0 whatever is
+//!   left over is split off, if it can be a block: it takes 32 bytes.
 //! - Threads have a shard each where they can. A pool that never leaves its thread is [`local`](crate::local), and has no lock.
 //!
 //! # A program in C

@@ -6,7 +6,8 @@ mod serial;
 use std::fmt::{self, Write};
 
 /// What the bytes of a pool's chunks were used for at one moment, from
-/// [`VariadicPool::heap_map`](crate::generic::VariadicPool::heap_map) or [`FixedPool::heap_map`](crate::generic::FixedPool::heap_map).
+/// [`VariadicPool::heap_map`](crate::generic::VariadicPool::heap_map) or
+/// [`FixedPool::heap_map`](crate::generic::FixedPool::heap_map).
 ///
 /// `Display` draws it in a terminal: a line for each chunk, from its first byte to its last, 64 characters wide (`{map:32}`
 /// makes it 32), but no wider than the chunk has bytes. A heap of many chunks is summarised.

@@ -16,7 +16,8 @@ use super::shard::{SlotShard, SlotShards};
 use crate::access::ThroughPool;
 use crate::sync::{AtomicU64, Lock, Ordering, StaticU64};
 
-/// A name of an object in a [`Shared`](crate::Shared) or [`Keyed`](crate::Keyed) pool: 16 bytes, `Copy`, good as a key of hash maps and sorted maps.
+/// A name of an object in a [`Shared`](crate::Shared) or [`Keyed`](crate::Keyed) pool: 16 bytes, `Copy`, good as a key of hash maps
+/// and sorted maps.
 ///
 /// It does not keep the object alive. Looking it up, in a [hold](crate::generic::FixedPool::hold) of the pool, gives the very
 /// object it was made of or nothing: keys are stamped with a number that is never given again, so neither an object that

@@ -85,7 +85,8 @@ use crate::sync::{Lock, Locked};
 ///
 /// # Threads
 ///
-/// The table in [`Access`] says when a handle is `Send` and `Sync`: as an `Arc<T>` in a `Shared` pool, as a `Box<T>` in a `Unique` one.
+/// The table in [`Access`] says when a handle is `Send` and `Sync`: as an `Arc<T>` in a `Shared` pool, as a `Box<T>` in a `Unique`
+/// one.
 ///
 /// # Leaks
 ///

@@ -24,8 +24,8 @@ use crate::variadic::supply::{Leased, Shards, alloc};
 
 /// Bytes in a block of a [`VariadicPool`](crate::VariadicPool): what a `Vec<u8>` is to the global allocator.
 ///
-/// Over [`Locked`] it is `Send` and `Sync`, and may be dropped on any thread. It may outlive its pool. Dropping it gives the block back, which
-/// merges with its free neighbours at once.
+/// Over [`Locked`] it is `Send` and `Sync`, and may be dropped on any thread. It may outlive its pool. Dropping it gives the block
+/// back, which merges with its free neighbours at once.
 ///
 /// Bytes that become visible without being written, as by [`resize`](Self::resize), are zero. When it grows, it takes a free
 /// neighbour before it moves; when it moves, to another block of its own shard, it keeps its alignment.
@@ -47,8 +47,8 @@ use crate::variadic::supply::{Leased, Shards, alloc};
 /// # Panics
 ///
 /// Methods that grow panic when the pool's limit is reached or a length overflows, and call
-/// [`handle_alloc_error`](std::alloc::handle_alloc_error) when memory is out. Each has a `try_` twin that does not, but for [`push`](Self::push) and
-/// `extend`: [`try_reserve`](Self::try_reserve) before them says whether there is room.
+/// [`handle_alloc_error`](std::alloc::handle_alloc_error) when memory is out. Each has a `try_` twin that does not, but for
+/// [`push`](Self::push) and `extend`: [`try_reserve`](Self::try_reserve) before them says whether there is room.
 ///
 /// # Invariants
 ///
