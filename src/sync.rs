@@ -48,7 +48,7 @@ use native as platform;
 pub(crate) use growing::Growing;
 use platform::StaticPtr;
 pub(crate) use platform::{
-    AtomicPtr, AtomicU64, AtomicUsize, BATCH, Ordering, StaticU64, keeps, yield_now,
+    AtomicPtr, AtomicU64, AtomicUsize, BATCH, MOST_SHARDS, Ordering, StaticU64, keeps, yield_now,
 };
 pub(crate) use rule::Rule;
 pub(crate) use spin::SpinLock;
@@ -132,9 +132,6 @@ pub struct Unlocked(PhantomData<*mut ()>);
 impl Sealed for Locked {}
 impl Sealed for Unlocked {}
 
-/// More shards than this help nobody, and their set fits one word.
-pub(crate) const MOST_SHARDS: usize = 64;
-
 impl Lock for Locked {
     type Raw = platform::LockedRaw;
     type Room = [MaybeUninit<NonNull<u8>>; platform::INBOX];
@@ -216,9 +213,19 @@ pub(crate) trait Core: Sized {
     /// What the shards of one pool have in common; reached without a lock.
     type Common;
     /// What one shard keeps beside its lock; reached without it.
-    type Open<L: Lock>: Default;
-    /// The core of a new shard.
-    fn new(common: &Self::Common) -> Self;
+    type Open<L: Lock>;
+    /// Writes the core of a new shard to its place.
+    ///
+    /// # Safety
+    ///
+    /// The place is valid for writes and aligned.
+    unsafe fn write(place: NonNull<Self>, common: &Self::Common);
+    /// Writes what a new shard keeps beside its lock.
+    ///
+    /// # Safety
+    ///
+    /// The place is valid for writes and aligned.
+    unsafe fn write_open<L: Lock>(place: NonNull<Self::Open<L>>);
 }
 
 /// One lock and the core behind it.
@@ -297,6 +304,33 @@ impl<L: Lock, C: Core> Shard<L, C> {
         unsafe { self.shards.as_ref() }
     }
 
+    /// Writes a new shard to its place, field by field: some of what is inside is large, and left as it is.
+    ///
+    /// # Safety
+    ///
+    /// The place is valid for writes and aligned.
+    unsafe fn write(place: NonNull<Self>, shards: &Shards<L, C>, index: usize) {
+        macro_rules! field {
+            ($field:ident) => {{
+                // SAFETY: a field of the caller's place.
+                let field = unsafe { &raw mut (*place.as_ptr()).$field };
+                NonNull::new(field).expect("no field lies at address zero")
+            }};
+        }
+        let (this, number, lock) = (field!(shards), field!(index), field!(lock));
+        let (core, open) = (field!(core), field!(open));
+        // SAFETY: all of the caller's place is valid and aligned.
+        unsafe { this.write(shards.this) };
+        // SAFETY: as before.
+        unsafe { number.write(index) };
+        // SAFETY: as before.
+        unsafe { lock.write(L::Raw::new()) };
+        // SAFETY: as before; a cell lies like what is inside.
+        unsafe { C::write(core.cast(), &shards.common) };
+        // SAFETY: as before.
+        unsafe { C::write_open::<L>(open) };
+    }
+
     /// The place in the table.
     pub(crate) fn index(&self) -> usize {
         self.index
@@ -362,7 +396,10 @@ pub(crate) struct Shards<L: Lock, C: Core> {
     this: NonNull<Self>,
     claims: AtomicUsize,
     common: C::Common,
-    table: Vec<AtomicPtr<Shard<L, C>>>,
+    /// How many places the table has, less one: a power of two, less one.
+    mask: usize,
+    /// As large as any, so that it lies in here, and a thread finds its shard with one load.
+    table: [AtomicPtr<Shard<L, C>>; MOST_SHARDS],
 }
 
 impl<L: Lock, C: Core> Shards<L, C> {
@@ -375,13 +412,14 @@ impl<L: Lock, C: Core> Shards<L, C> {
     /// The calling thread's place in the table.
     #[inline]
     pub(crate) fn home(&self) -> usize {
-        L::thread_number() & (self.table.len() - 1)
+        L::thread_number() & self.mask
     }
 
     /// The shard at `index`, if it has been made.
     #[inline]
     pub(crate) fn get(&self, index: usize) -> Option<&Shard<L, C>> {
-        let shard = self.table[index].load(Ordering::Acquire);
+        debug_assert!(index <= self.mask, "the table has no such place");
+        let shard = self.table[index % MOST_SHARDS].load(Ordering::Acquire);
         // SAFETY: once-made: null or a shard that lives as long as `self`; only shared references are made.
         unsafe { shard.as_ref() }
     }
@@ -397,13 +435,9 @@ impl<L: Lock, C: Core> Shards<L, C> {
 
     #[cold]
     fn make(&self, index: usize) -> Result<&Shard<L, C>, Layout> {
-        let made = try_place(|_| Shard {
-            lock: L::Raw::new(),
-            open: C::Open::<L>::default(),
-            shards: self.this,
-            index,
-            core: UnsafeCell::new(C::new(&self.common)),
-        })?;
+        let made = try_allocate::<Shard<L, C>>()?;
+        // SAFETY: freshly allocated.
+        unsafe { Shard::write(made, self, index) };
         let entry = &self.table[index];
         if entry
             .compare_exchange(
@@ -414,7 +448,7 @@ impl<L: Lock, C: Core> Shards<L, C> {
             )
             .is_err()
         {
-            // SAFETY: `made` came from `try_place` and nobody else has seen it.
+            // SAFETY: `made` came from `try_allocate` and nobody else has seen it.
             drop(unsafe { Box::from_raw(made.as_ptr()) });
         }
         Ok(self
@@ -424,12 +458,12 @@ impl<L: Lock, C: Core> Shards<L, C> {
 
     /// The shards that have been made, in index order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Shard<L, C>> {
-        (0..self.table.len()).filter_map(|index| self.get(index))
+        (0..self.count()).filter_map(|index| self.get(index))
     }
 
     /// How many places the table has: a power of two.
     pub(crate) fn count(&self) -> usize {
-        self.table.len()
+        self.mask + 1
     }
 
     /// Locks every shard that has been made. Locks are taken in index order and nobody else waits for a second lock while
@@ -457,10 +491,10 @@ impl<L: Lock, C: Core> Shards<L, C> {
 
 impl<L: Lock, C: Core> Drop for Shards<L, C> {
     fn drop(&mut self) {
-        for entry in &self.table {
+        for entry in &self.table[..self.count()] {
             let shard = entry.load(Ordering::Relaxed);
             if !shard.is_null() {
-                // SAFETY: once-made: the entry came from `try_place`, and nobody has a claim any more.
+                // SAFETY: once-made: the entry came from `try_allocate`, and nobody has a claim any more.
                 drop(unsafe { Box::from_raw(shard) });
             }
         }
@@ -579,17 +613,12 @@ impl<L: Lock, C: Core> LazyShards<L, C> {
 
     #[cold]
     fn make(&self, common: impl FnOnce() -> C::Common) -> Result<&Shards<L, C>, Layout> {
-        let count = L::shard_count();
-        let mut table = Vec::new();
-        let layout =
-            Layout::array::<AtomicPtr<Shard<L, C>>>(count).expect("a table of at most 64 pointers");
-        table.try_reserve_exact(count).map_err(|_| layout)?;
-        table.resize_with(count, || AtomicPtr::new(ptr::null_mut()));
         let made = try_place(|this| Shards {
             this,
             claims: AtomicUsize::new(1),
             common: common(),
-            table,
+            mask: L::shard_count() - 1,
+            table: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
         })?;
         if self
             .0
@@ -620,14 +649,19 @@ impl<L: Lock, C: Core> Drop for LazyShards<L, C> {
 ///
 /// The value is told its own address. No box is made here: its claim to be the only pointer would forbid that.
 fn try_place<T>(make: impl FnOnce(NonNull<T>) -> T) -> Result<NonNull<T>, Layout> {
+    let place = try_allocate::<T>()?;
+    // SAFETY: freshly allocated for a `T`. (A panic in `make` would leak it; the callers' closures do not panic.)
+    unsafe { place.write(make(place)) };
+    Ok(place)
+}
+
+/// Room for a value on the heap, or the layout for which there was no memory. `Box::from_raw` frees it once it is written.
+fn try_allocate<T>() -> Result<NonNull<T>, Layout> {
     let layout = Layout::new::<T>();
     assert!(layout.size() > 0, "only used for types that hold something");
     // SAFETY: the size was just checked not to be zero.
     let memory = unsafe { alloc(layout) };
-    let place = NonNull::new(memory.cast::<T>()).ok_or(layout)?;
-    // SAFETY: freshly allocated for a `T`. (A panic in `make` would leak it; the callers' closures do not panic.)
-    unsafe { place.write(make(place)) };
-    Ok(place)
+    NonNull::new(memory.cast::<T>()).ok_or(layout)
 }
 
 #[cfg(all(test, not(loom)))]

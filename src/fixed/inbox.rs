@@ -5,7 +5,7 @@
 //! inbox when it has no slot at hand, whoever finds it full empties it, and so does everybody who wants to know what is free:
 //! always under the shard's lock, so that a slot is in the inbox or in the shard, never in between.
 
-use std::mem::MaybeUninit;
+use std::mem::{MaybeUninit, offset_of};
 use std::ptr::NonNull;
 
 use super::lease::Lease;
@@ -51,6 +51,10 @@ struct Posted<R> {
 unsafe impl<R: Room> Send for Posted<R> {}
 
 impl<R: Room> Inbox<R> {
+    /// Where the room lies in it: last.
+    pub(crate) const ROOM_AT: usize =
+        offset_of!(Self, posted) + SpinLock::<Posted<R>>::VALUE_AT + offset_of!(Posted<R>, slots);
+
     pub(crate) fn new() -> Self {
         Self {
             count: AtomicUsize::new(0),

@@ -2,6 +2,7 @@
 //! Slots behind locks: how a pool's shards grow, help each other out at the limit, and give memory back.
 
 use std::alloc::Layout;
+use std::mem::{MaybeUninit, offset_of};
 use std::ptr::NonNull;
 
 use super::directory::Directory;
@@ -14,8 +15,8 @@ use super::slots::Slots;
 use crate::chunk::Region;
 use crate::error::PoolError;
 use crate::sync::{
-    self, AtomicUsize, Claim, Core, Growing, Guard, Lock, Ordering, Rule, Shard, Shards, StaticU64,
-    keeps,
+    self, AtomicUsize, Claim, Core, Growing, Guard, Lock, Ordering, Room, Rule, Shard, Shards,
+    StaticU64, keeps,
 };
 
 /// What a builder decides.
@@ -135,26 +136,29 @@ impl Common {
 }
 
 /// What a slot shard keeps beside its lock.
-#[repr(C)]
-pub(crate) struct Open<L: Lock> {
+#[repr(C)] // the inbox's room last: it is seldom used, and left out when this is made
+pub(crate) struct Open<R> {
     /// Drops that the lock's owner began without the lock, of objects that [`Slots::live`] still counts. It alone writes this.
     dropped_by_owner: AtomicUsize,
     /// The chunks in which weak keys were made.
     pub(crate) directory: Directory,
-    others: Others<L>,
+    others: Others<R>,
 }
 
 /// What other threads than the lock's owner write: on cache lines of their own.
 #[repr(C, align(64))]
-struct Others<L: Lock> {
+struct Others<R> {
     /// As `Open::dropped_by_owner`, of all others, but for those that their posts counted.
     dropped: AtomicUsize,
     /// What they have given back, in a pool that nobody walks.
-    inbox: Inbox<L::Room>,
+    inbox: Inbox<R>,
 }
 
-impl<L: Lock> Default for Open<L> {
-    fn default() -> Self {
+impl<R: Room> Open<R> {
+    const ROOM_AT: usize =
+        offset_of!(Self, others) + offset_of!(Others<R>, inbox) + Inbox::<R>::ROOM_AT;
+
+    fn new() -> Self {
         let others = Others {
             dropped: AtomicUsize::new(0),
             inbox: Inbox::new(),
@@ -169,10 +173,19 @@ impl<L: Lock> Default for Open<L> {
 
 impl Core for Slots {
     type Common = Common;
-    type Open<L: Lock> = Open<L>;
+    type Open<L: Lock> = Open<L::Room>;
 
-    fn new(common: &Common) -> Self {
-        Slots::new(common.config.keep_empty.is_some())
+    unsafe fn write(place: NonNull<Self>, common: &Common) {
+        // SAFETY: passed on.
+        unsafe { Slots::write(place, common.config.keep_empty.is_some()) }
+    }
+
+    unsafe fn write_open<L: Lock>(place: NonNull<Open<L::Room>>) {
+        type Nowhere = [MaybeUninit<NonNull<u8>>; 0];
+        const { assert!(Open::<L::Room>::ROOM_AT == Open::<Nowhere>::ROOM_AT) };
+        // SAFETY: the caller's place. Both lie alike up to the room's places, which may be uninitialised. (Copied there, the
+        // larger one would touch all their pages.)
+        unsafe { place.cast().write(Open::<Nowhere>::new()) };
     }
 }
 

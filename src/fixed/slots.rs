@@ -12,6 +12,7 @@
 //! Taking and releasing touch no bitmap; the bitmaps are exact only after a [`flush`](Slots::flush), which comes before
 //! every look at them. This knows no locks, no policy and no handles.
 
+use std::mem::offset_of;
 use std::ptr::NonNull;
 
 use super::header::{All, Group, Header, List, WithFree, bits_of, header_of};
@@ -39,8 +40,8 @@ struct Unopened {
 /// - *live-count*: `live_or_at_hand` less the slots in the magazine is how many leased slots are neither hidden nor dropped, and, as
 ///   [`crate::sync::Core::Open`] counts them out, how many were released after it had.
 /// - *one-unopened*: all unopened slots of the shard lie in the chunks of `unopened`.
-pub(crate) struct Slots {
-    magazine: Magazine,
+#[repr(C)] // the magazine last: most of its places are seldom used, and `write` leaves them out
+pub(crate) struct Slots<const ROOM: usize = MAGAZINE> {
     /// Whether every chunk knows how many of its slots are used: what it takes to give chunks back at once.
     counted: bool,
     /// Whether the pool is gone: then chunks go back with their last handle.
@@ -58,13 +59,13 @@ pub(crate) struct Slots {
     /// Wholly free chunks: kept only in a counted shard.
     idle: usize,
     reserved_bytes: usize,
+    magazine: Magazine<ROOM>,
 }
 
-impl Slots {
+impl<const ROOM: usize> Slots<ROOM> {
     /// A core without slots. `counted` chunks are reported as soon as they are wholly free.
     pub(crate) const fn new(counted: bool) -> Self {
         Self {
-            magazine: Magazine::new(),
             counted,
             closed: false,
             pins: 0,
@@ -77,7 +78,21 @@ impl Slots {
             opened: 0,
             idle: 0,
             reserved_bytes: 0,
+            magazine: Magazine::new(),
         }
+    }
+}
+
+impl Slots {
+    /// Writes a core without slots to its place. Copied there, it would touch all the pages of the magazine.
+    ///
+    /// # Safety
+    ///
+    /// The place is valid for writes and aligned.
+    pub(crate) unsafe fn write(place: NonNull<Self>, counted: bool) {
+        const { assert!(offset_of!(Self, magazine) == offset_of!(Slots<0>, magazine)) };
+        // SAFETY: the caller's place. Both lie alike up to the magazine's places, which may be uninitialised.
+        unsafe { place.cast().write(Slots::<0>::new(counted)) };
     }
 
     /// Objects whose drop has not begun, except as far as [`crate::sync::Core::Open`] counts drops.

@@ -134,8 +134,11 @@ pub(crate) fn keeps(rule: Rule) -> bool {
     BROKEN.get() != Some(rule)
 }
 
+/// The shards of a pool.
+pub(crate) const MOST_SHARDS: usize = 2;
+
 pub(super) fn shard_count() -> usize {
-    2
+    MOST_SHARDS
 }
 
 pub(super) fn pause(_: u32) {

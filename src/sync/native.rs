@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::lock_api::RawMutex as _;
 
 use super::biased::BiasedMutex;
-use super::{MOST_SHARDS, Rule, cores};
+use super::{Rule, cores};
 
 pub(crate) use std::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicPtr as StaticPtr, AtomicU32, AtomicU64, AtomicU64 as StaticU64,
@@ -15,6 +15,9 @@ pub(crate) use std::sync::atomic::{
 pub(crate) use std::thread::yield_now;
 
 pub(super) use super::own_number::number;
+
+/// More shards than this help nobody.
+pub(crate) const MOST_SHARDS: usize = 64;
 
 /// How often in a row the owner of a biased lock must have had the mutex before it takes the bias up again: at first, and at
 /// most. Doubled each time it is revoked, so that a shard that is really shared settles on the mutex.

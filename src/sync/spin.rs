@@ -4,6 +4,7 @@
 //! Who waits for it spins and never parks: parking may call the global allocator, which must not happen where a shard is locked.
 
 use std::cell::UnsafeCell;
+use std::mem::offset_of;
 
 use super::platform::RawSpinLock;
 
@@ -21,6 +22,9 @@ impl<T> SpinLock<T> {
     /// Whether all of its bytes are its lock's or its value's. (A model's need not be.)
     pub(crate) const IS_WITHOUT_PADDING: bool =
         cfg!(loom) || size_of::<Self>() == size_of::<RawSpinLock>() + size_of::<T>();
+
+    /// Where the value lies in it.
+    pub(crate) const VALUE_AT: usize = offset_of!(Self, value);
 
     pub(crate) fn new(value: T) -> Self {
         Self {

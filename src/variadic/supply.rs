@@ -43,9 +43,12 @@ impl Core for Arena {
     type Common = Supply;
     type Open<L: Lock> = ();
 
-    fn new(supply: &Supply) -> Self {
-        Self::new(supply.config.policy)
+    unsafe fn write(place: NonNull<Self>, supply: &Supply) {
+        // SAFETY: the caller's place.
+        unsafe { place.write(Self::new(supply.config.policy)) };
     }
+
+    unsafe fn write_open<L: Lock>(_: NonNull<()>) {}
 }
 
 impl Supply {

@@ -144,9 +144,7 @@ fn ten_objects_touch_at_most_four_pages<A: Mode, L: Lock>() {
         pool
     });
     let touched = session.pages_touched();
-    // What is not optimised copies uninitialised places, too.
-    let most = if cfg!(debug_assertions) { 5 } else { 4 };
-    assert!((2..=most).contains(&touched), "{touched}");
+    assert!((2..=4).contains(&touched), "{touched}");
 }
 
 /// The second request of a growth step is for the region; the first is for the list it stands in.
@@ -183,7 +181,8 @@ fn a_small_pool_stays_small<A: Mode, L: Lock>() {
         let pool = A::builder::<[u64; 8], L>().build();
         let handles: [_; 10] = std::array::from_fn(|n| pool.alloc([n as u64; 8]));
         assert!(pool.stats().reserved_bytes <= 8192, "{:?}", pool.stats());
-        assert!(session.bytes_left() <= 16_384, "{:?}", session.left());
+        // Room for a magazine and an inbox, of which next to nothing is touched: see the test above.
+        assert!(session.bytes_left() <= 18_432, "{:?}", session.left());
         drop(handles);
     });
     session.assert_nothing_left();

@@ -310,6 +310,26 @@ fn a_flushed_magazine_leaves_exact_bitmaps() {
 }
 
 #[test]
+fn a_full_magazine_keeps_its_younger_half() {
+    let mut fixture = Fixture::new::<Line>(false);
+    fixture.grow(MAGAZINE + 1, MAGAZINE + 1);
+    let take = |slots: &mut Slots| slots.take().map(|lease| (lease.slot(), lease));
+    let leases: Vec<_> = std::iter::from_fn(|| take(&mut fixture.slots)).collect();
+    let (mut slots, mut leases): (Vec<_>, Vec<_>) = leases.into_iter().unzip();
+    let last = leases.pop().unwrap();
+    for lease in leases {
+        fixture.slots.release(lease);
+    }
+    assert_eq!(fixture.slots.magazine.len(), MAGAZINE);
+    fixture.leased.insert(last.slot().addr().get());
+    fixture.release(last);
+    let younger = slots.split_off(MAGAZINE / 2);
+    assert_eq!(fixture.slots.magazine.oldest(younger.len()), younger);
+    assert_eq!(fixture.slots.magazine.len(), younger.len());
+    assert_eq!(fixture.slots.free(), MAGAZINE + 1);
+}
+
+#[test]
 fn hidden_slots_are_not_pinned() {
     let mut fixture = Fixture::new::<Line>(false);
     fixture.grow(64, 64);
