@@ -42,9 +42,10 @@ impl Magazine {
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<NonNull<u8>> {
         let len = self.len.checked_sub(1)?;
+        let place = self.slots.get(len)?;
         self.len = len;
         // SAFETY: stacked-is-init: the place was below `len`.
-        Some(unsafe { self.slots[len].assume_init() })
+        Some(unsafe { place.assume_init() })
     }
 
     /// Puts a slot on top, unless the magazine is full.

@@ -17,7 +17,7 @@ use super::retire::{Release, ReleaseUnseen, retire};
 use super::shard::{Acquired, acquire, lock_shard_of, shard_of};
 use super::store::Store;
 use crate::access::{Access, Shared, ThroughHandle, ThroughPool, Unique};
-use crate::error::{PoolError, Rejected, fail};
+use crate::error::{PoolError, Rejected, fail, or_fail};
 use crate::sync::{Lock, Locked};
 
 /// The owner of one object in a [`FixedPool`](crate::FixedPool): dropping it destroys the object and frees its slot.
@@ -128,11 +128,15 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
     #[inline]
     pub(crate) fn try_new_in(store: &Store<T, A, L>, value: T) -> Result<Self, Rejected<T>> {
         let value = ManuallyDrop::new(value);
-        match store.acquire() {
-            // SAFETY: the value is not used again.
-            Ok(acquired) => Ok(unsafe { Self::fill(acquired, &value) }),
-            Err(error) => reject(value, error),
-        }
+        let acquired = match store.take_at_once() {
+            Some(acquired) => acquired,
+            None => match store.acquire() {
+                Ok(acquired) => acquired,
+                Err(error) => return reject(value, error),
+            },
+        };
+        // SAFETY: the value is not used again.
+        Ok(unsafe { Self::fill(acquired, &value) })
     }
 
     /// Moves a value into a slot of the store.
@@ -143,11 +147,12 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
     #[inline]
     #[track_caller]
     pub(crate) fn new_in(store: &Store<T, A, L>, value: T) -> Self {
-        match store.acquire() {
-            // SAFETY: the value is not used again.
-            Ok(acquired) => unsafe { Self::fill(acquired, &ManuallyDrop::new(value)) },
-            Err(error) => fail(&error),
-        }
+        let acquired = match store.take_at_once() {
+            Some(acquired) => acquired,
+            None => or_fail(store.acquire()),
+        };
+        // SAFETY: the value is not used again.
+        unsafe { Self::fill(acquired, &ManuallyDrop::new(value)) }
     }
 
     /// A key of the object: it does not keep the object alive, and answers for no other. O(1); the first key in a chunk makes

@@ -12,7 +12,8 @@ use std::ptr::{self, NonNull};
 use super::layout::Slot;
 use super::lease::{Due, Idle, Lease};
 use super::shard::{
-    SlotShard, SlotShards, count_drop_unlocked, finish, lock_shard_of, release_unseen,
+    SlotGuard, SlotShard, SlotShards, count_drop_unlocked, finish, lock_shard_of,
+    release_and_finish, release_unseen, shard_of,
 };
 use super::slots::Slots;
 use crate::access::Access;
@@ -60,15 +61,40 @@ unsafe fn retire_unwalked<T: ?Sized, L: Lock>(object: NonNull<T>, lease: Lease) 
 #[inline]
 unsafe fn retire_walked<T: ?Sized, L: Lock>(object: NonNull<T>, lease: Lease) {
     // SAFETY: the caller's pool has lock `L`; the lease is given up under this lock or kept hidden.
-    let mut slots = unsafe { lock_shard_of::<L>(&lease) };
+    match unsafe { Shard::lock_raw_at_once(shard_of::<L>(&lease)) } {
+        // SAFETY: passed on.
+        Some(slots) => unsafe { retire_locked(object, lease, slots) },
+        // SAFETY: passed on.
+        None => unsafe { retire_late::<T, L>(object, lease) },
+    }
+}
+
+/// # Safety
+///
+/// As [`retire`].
+#[inline(never)]
+unsafe fn retire_late<T: ?Sized, L: Lock>(object: NonNull<T>, lease: Lease) {
+    // SAFETY: as in `retire_walked`.
+    let slots = unsafe { lock_shard_of::<L>(&lease) };
+    // SAFETY: passed on.
+    unsafe { retire_locked(object, lease, slots) }
+}
+
+/// # Safety
+///
+/// As [`retire`]; `slots` is the slot's locked shard.
+#[inline]
+unsafe fn retire_locked<T: ?Sized, L: Lock>(
+    object: NonNull<T>,
+    lease: Lease,
+    mut slots: SlotGuard<'_, L>,
+) {
     slots.end(&lease);
     if slots.is_pinned(&lease) || slots.shard().shards().common().is_held() {
-        slots.defer(lease);
-        return;
+        return defer(slots, lease);
     }
     if !needs_drop::<T>() {
-        let idle = slots.release(lease);
-        return finish(slots, idle);
+        return release_and_finish(slots, lease);
     }
     if !keeps(Rule::OneRound) {
         drop(slots);
@@ -82,6 +108,12 @@ unsafe fn retire_walked<T: ?Sized, L: Lock>(object: NonNull<T>, lease: Lease) {
     // alive, so nobody has a reference to it.
     unsafe { ptr::drop_in_place(object.as_ptr()) };
     drop(release);
+}
+
+/// Leaves a slot to the walks and holds that may be looking.
+#[cold]
+fn defer<L: Lock>(mut slots: SlotGuard<'_, L>, lease: Lease) {
+    slots.defer(lease);
 }
 
 /// Whether dropping a `T` in place does anything; `true` where only the vtable knows.

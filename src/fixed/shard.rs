@@ -199,8 +199,29 @@ pub(crate) struct Acquired<'a, L: Lock> {
     pub(crate) lease: Lease,
 }
 
+/// Takes a slot of the calling thread's shard, if that is a matter of a few instructions.
+///
+/// Not inlined: then what is moved into the slot is read in other pieces than it was written in, and has to wait for the cache.
+#[inline(never)]
+pub(crate) fn take_at_once<L: Lock>(shards: &SlotShards<L>) -> Option<Acquired<'_, L>> {
+    let mut slots = shards.lock_home_at_once()?;
+    match slots.take_at_hand() {
+        Some(lease) => Some(Acquired { slots, lease }),
+        None => take_not_at_hand(shards, slots),
+    }
+}
+
+#[cold]
+fn take_not_at_hand<'a, L: Lock>(
+    shards: &SlotShards<L>,
+    mut slots: SlotGuard<'a, L>,
+) -> Option<Acquired<'a, L>> {
+    let shard = shards.get(slots.shard().index())?;
+    let lease = take_received(&mut slots, shard)?;
+    Some(Acquired { slots, lease })
+}
+
 /// Takes a slot: from the shard at `home`, which grows if need be, else from any other.
-#[inline]
 pub(crate) fn acquire<L: Lock>(
     shards: &SlotShards<L>,
     home: usize,
@@ -552,21 +573,35 @@ fn free<L: Lock>(shard: &SlotShard<L>) -> usize {
 /// - Its object was destroyed or moved out.
 #[inline]
 pub(crate) unsafe fn release_unseen<L: Lock>(lease: Lease, counted: bool) {
-    let shard = shard_of::<L>(&lease);
     // SAFETY: one-lease, as in `lock_shard_of`; the lease is given up under this lock, or kept.
-    match unsafe { Shard::lock_raw_if_owner(shard) } {
+    match unsafe { Shard::lock_raw_at_once(shard_of::<L>(&lease)) } {
+        // SAFETY: passed on.
+        None => unsafe { release_late::<L>(lease, counted) },
+        Some(slots) => release_locked(slots, lease, counted),
+    }
+}
+
+/// Gives back a slot of a shard whose lock must be waited for, or is another thread's, or nobody's. Not inlined: all that drop
+/// would save its registers.
+///
+/// # Safety
+///
+/// As [`release_unseen`].
+#[inline(never)]
+unsafe fn release_late<L: Lock>(lease: Lease, counted: bool) {
+    // SAFETY: one-lease, as in `lock_shard_of`; the lease is given up under this lock, or kept.
+    match unsafe { Shard::lock_raw_if_owner(shard_of::<L>(&lease)) } {
         // SAFETY: passed on.
         None => unsafe { release_elsewhere::<L>(lease, counted) },
         Some(slots) => release_locked(slots, lease, counted),
     }
 }
 
-/// Gives back a slot of a shard whose lock is another thread's, or nobody's. Not inlined: all that drop would save its registers.
+/// Gives back a slot of a shard whose lock is another thread's, or nobody's.
 ///
 /// # Safety
 ///
 /// As [`release_unseen`].
-#[inline(never)]
 unsafe fn release_elsewhere<L: Lock>(lease: Lease, counted: bool) {
     // SAFETY: one-lease: the slot's region is attached and keeps the shard up to the last access of `post`, the unlock of the
     // inbox, or else the lease is still here. All that is touched is in cells.
@@ -586,8 +621,21 @@ unsafe fn release_elsewhere<L: Lock>(lease: Lease, counted: bool) {
 #[inline]
 fn release_locked<L: Lock>(mut slots: SlotGuard<'_, L>, lease: Lease, counted: bool) {
     if counted {
-        slots.count_in(); // `release` counts it out, once more
+        slots.count_in(); // to release it counts it out, once more
     }
+    release_and_finish(slots, lease);
+}
+
+/// Makes a slot free, which counts as an object until now, and unlocks.
+#[inline]
+pub(crate) fn release_and_finish<L: Lock>(mut slots: SlotGuard<'_, L>, lease: Lease) {
+    if let Err(lease) = slots.release_at_hand(lease) {
+        release_not_at_hand(slots, lease);
+    }
+}
+
+#[cold]
+fn release_not_at_hand<L: Lock>(mut slots: SlotGuard<'_, L>, lease: Lease) {
     let idle = slots.release(lease);
     finish(slots, idle);
 }

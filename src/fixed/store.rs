@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 
 use super::layout::{Slot, SlotLayout};
-use super::shard::{Acquired, Common, Config, SlotShards, acquire};
+use super::shard::{Acquired, Common, Config, SlotShards, acquire, take_at_once};
 use super::slots::Slots;
 use crate::access::Access;
 use crate::error::PoolError;
@@ -72,8 +72,14 @@ impl<T, A: Access, L: Lock> Store<T, A, L> {
             .map_err(|layout| PoolError::OutOfMemory { layout })
     }
 
-    /// Takes a slot, in the calling thread's home shard if it can be.
+    /// Takes a slot of the calling thread's home shard, if that is a matter of a few instructions.
     #[inline]
+    pub(crate) fn take_at_once(&self) -> Option<Acquired<'_, L>> {
+        take_at_once(self.shards()?)
+    }
+
+    /// Takes a slot, in the calling thread's home shard if it can be.
+    #[cold]
     pub(crate) fn acquire(&self) -> Result<Acquired<'_, L>, PoolError> {
         let shards = self.shards_or_make()?;
         acquire(shards, shards.home())

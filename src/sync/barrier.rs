@@ -13,8 +13,8 @@ const ASYMMETRIC: u8 = 2;
 
 static KIND: AtomicU8 = AtomicU8::new(UNDECIDED);
 
-/// Decides between the kinds, once. Comes before any [`light`] whose thread it happens before.
-pub(crate) fn decide() {
+/// Decides between the kinds, once. Comes before any [`light`] whose thread it happens before. Whether that is [`light_for_free`].
+pub(crate) fn decide() -> bool {
     if KIND.load(Ordering::Acquire) == UNDECIDED {
         let kind = if system::register() {
             ASYMMETRIC
@@ -22,6 +22,17 @@ pub(crate) fn decide() {
             PLAIN
         };
         KIND.store(kind, Ordering::Release);
+    }
+    KIND.load(Ordering::Relaxed) == ASYMMETRIC || cfg!(loom)
+}
+
+/// As [`light`], where [`decide`] said that it costs nothing.
+#[inline]
+pub(crate) fn light_for_free() {
+    if cfg!(loom) {
+        light(); // for all that a model is asked
+    } else {
+        compiler_fence(Ordering::SeqCst);
     }
 }
 

@@ -28,7 +28,7 @@
 use super::platform::{
     AtomicBool, AtomicU32, AtomicUsize, Ordering, PATIENCE, RawMutex, keeps, pause,
 };
-use super::{RawLock, Rule, barrier, number::NOBODY, platform};
+use super::{RawLock, Rule, Token, barrier, number::NOBODY, platform};
 
 /// No thread has this number.
 const UNOWNED: usize = 0;
@@ -39,6 +39,8 @@ const UNOWNED: usize = 0;
 #[repr(C)] // `owner` stays with what lies in front and never changes
 pub struct BiasedMutex {
     owner: AtomicUsize,
+    /// The owner, if its barrier is free; set at once with it, or never.
+    quick_owner: AtomicUsize,
     state: State,
 }
 
@@ -66,12 +68,25 @@ pub enum Taken {
     Mutex,
 }
 
+impl Token for Taken {
+    #[inline]
+    fn bit(self) -> bool {
+        self == Self::Mutex
+    }
+
+    #[inline]
+    fn of_bit(bit: bool) -> Self {
+        if bit { Self::Mutex } else { Self::Biased }
+    }
+}
+
 impl RawLock for BiasedMutex {
     type Token = Taken;
 
     fn new() -> Self {
         Self {
             owner: AtomicUsize::new(UNOWNED),
+            quick_owner: AtomicUsize::new(UNOWNED),
             state: State {
                 inside: AtomicBool::new(false),
                 revoked: AtomicBool::new(false),
@@ -93,6 +108,12 @@ impl RawLock for BiasedMutex {
     }
 
     #[inline]
+    fn lock_at_once(&self, me: usize) -> Option<Taken> {
+        let mine = self.quick_owner.load(Ordering::Relaxed) == me;
+        (mine && self.come_in(barrier::light_for_free)).then_some(Taken::Biased)
+    }
+
+    #[inline]
     fn lock_if_owner(&self) -> Option<Taken> {
         let me = platform::number();
         (self.owner.load(Ordering::Relaxed) == me).then(|| self.lock_as_owner(me))
@@ -103,32 +124,49 @@ impl RawLock for BiasedMutex {
         match taken {
             // SAFETY: the caller's lock, up to this very store; the reference is to a cell alone.
             Taken::Biased => unsafe { &(*this).state.inside }.store(false, Ordering::Release),
-            Taken::Mutex => {
-                // SAFETY: the caller's lock; the reference is to a mutex that may be freed as it is given back.
-                let mutex = unsafe { &(*this).state.mutex };
-                // SAFETY: the caller has the lock, and by the mutex.
-                unsafe { mutex.unlock() }
-            }
+            // SAFETY: passed on.
+            Taken::Mutex => unsafe { Self::unlock_mutex(this) },
         }
     }
 
     #[inline]
     fn is_owner(&self) -> bool {
-        self.owner.load(Ordering::Relaxed) == platform::number()
+        self.owner.load(Ordering::Relaxed) == platform::number_so_far()
     }
 }
 
 impl BiasedMutex {
+    /// # Safety
+    ///
+    /// As [`RawLock::unlock`], of a lock that was taken with the mutex.
+    #[cold]
+    unsafe fn unlock_mutex(this: *const Self) {
+        // SAFETY: the caller's lock; the reference is to a mutex that may be freed as it is given back.
+        let mutex = unsafe { &(*this).state.mutex };
+        // SAFETY: the caller has the lock, and by the mutex.
+        unsafe { mutex.unlock() }
+    }
+
     /// Locks for the owner, which the caller is.
     #[inline]
     fn lock_as_owner(&self, me: usize) -> Taken {
-        self.state.inside.store(true, Ordering::Relaxed);
-        barrier::light();
-        if !self.state.revoked.load(Ordering::Relaxed) || !keeps(Rule::OwnerLooks) {
-            return Taken::Biased;
+        if self.come_in(barrier::light) {
+            Taken::Biased
+        } else {
+            self.lock_mutex(me)
         }
-        self.state.inside.store(false, Ordering::Release);
-        self.lock_mutex(me)
+    }
+
+    /// The owner comes in without the mutex, unless the bias is revoked.
+    #[inline]
+    fn come_in(&self, barrier: impl FnOnce()) -> bool {
+        self.state.inside.store(true, Ordering::Relaxed);
+        barrier();
+        let may = !self.state.revoked.load(Ordering::Relaxed) || !keeps(Rule::OwnerLooks);
+        if !may {
+            self.state.inside.store(false, Ordering::Release);
+        }
+        may
     }
 
     #[cold]
@@ -136,7 +174,9 @@ impl BiasedMutex {
         self.state.mutex.lock();
         match self.owner.load(Ordering::Relaxed) {
             UNOWNED if me != NOBODY => {
-                barrier::decide();
+                if barrier::decide() {
+                    self.quick_owner.store(me, Ordering::Relaxed);
+                }
                 self.owner.store(me, Ordering::Relaxed);
             }
             owner if owner == me => self.take_up_again(),

@@ -224,6 +224,11 @@ pub(super) fn number() -> usize {
     number
 }
 
+/// The calling thread's number, which it has.
+pub(super) fn number_so_far() -> usize {
+    number()
+}
+
 /// The numbers that threads take and give back.
 #[derive(Debug, Default)]
 pub struct Numbers([AtomicU64; 1]);
@@ -294,6 +299,10 @@ impl RawLock for RawMutex {
         self.lock();
     }
 
+    fn lock_at_once(&self, _: usize) -> Option<()> {
+        None
+    }
+
     fn lock_if_owner(&self) -> Option<()> {
         None
     }
@@ -331,6 +340,12 @@ impl<R: RawLock> RawLock for Watched<R> {
         let token = self.lock.lock();
         self.inside.with_mut(|_| ());
         token
+    }
+
+    fn lock_at_once(&self, me: usize) -> Option<R::Token> {
+        let token = self.lock.lock_at_once(me)?;
+        self.inside.with_mut(|_| ());
+        Some(token)
     }
 
     fn lock_if_owner(&self) -> Option<R::Token> {
@@ -371,6 +386,10 @@ impl Lock for Biased {
 
     fn thread_number() -> usize {
         number()
+    }
+
+    fn thread_number_so_far() -> usize {
+        number_so_far()
     }
 }
 

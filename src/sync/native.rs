@@ -14,7 +14,7 @@ pub(crate) use std::sync::atomic::{
 };
 pub(crate) use std::thread::yield_now;
 
-pub(super) use super::own_number::number;
+pub(super) use super::own_number::{number, number_so_far};
 
 /// More shards than this help nobody.
 pub(crate) const MOST_SHARDS: usize = 64;

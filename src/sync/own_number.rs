@@ -5,8 +5,8 @@ use std::cell::Cell;
 use super::number::{NOBODY, give_back, take_lowest};
 use super::platform::AtomicU64;
 
-/// The calling thread has no number yet.
-const NONE: usize = 0;
+/// The calling thread has no number yet. Nobody's number, and not what says that a lock has no owner.
+const NONE: usize = NOBODY - 1;
 
 static TAKEN: [AtomicU64; 16] = [const { AtomicU64::new(0) }; 16];
 
@@ -36,6 +36,12 @@ pub(crate) fn number() -> usize {
         NONE => take(),
         number => number,
     }
+}
+
+/// The calling thread's number, or what is no thread's if it has none yet.
+#[inline]
+pub(crate) fn number_so_far() -> usize {
+    NUMBER.get()
 }
 
 #[cold]
