@@ -17,7 +17,7 @@ use super::retire::{Release, ReleaseUnseen, retire};
 use super::shard::{Acquired, acquire, lock_shard_of, shard_of};
 use super::store::Store;
 use crate::access::{Access, Shared, ThroughHandle, ThroughPool, Unique};
-use crate::error::{PoolError, Rejected, fail, or_fail};
+use crate::error::{PoolError, Rejected, fail};
 use crate::sync::{Lock, Locked};
 
 /// The owner of one object in a [`FixedPool`](crate::FixedPool): dropping it destroys the object and frees its slot.
@@ -147,12 +147,19 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
     #[inline]
     #[track_caller]
     pub(crate) fn new_in(store: &Store<T, A, L>, value: T) -> Self {
+        // At once: what may have to be destroyed would have to be in memory during the next call, and be copied from there.
+        let mut value = ManuallyDrop::new(value);
         let acquired = match store.take_at_once() {
             Some(acquired) => acquired,
-            None => or_fail(store.acquire()),
+            None => match store.acquire() {
+                Ok(acquired) => acquired,
+                // SAFETY: the value is not used again.
+                Err(error) if mem::needs_drop::<T>() => unsafe { refuse(&mut value, &error) },
+                Err(error) => fail(&error),
+            },
         };
         // SAFETY: the value is not used again.
-        unsafe { Self::fill(acquired, &ManuallyDrop::new(value)) }
+        unsafe { Self::fill(acquired, &value) }
     }
 
     /// A key of the object: it does not keep the object alive, and answers for no other. O(1); the first key in a chunk makes
@@ -573,6 +580,27 @@ impl<T: Clone, L: Lock> Clone for PoolBox<T, Unique, L> {
     fn clone_from(&mut self, source: &Self) {
         T::clone_from(self, source);
     }
+}
+
+/// Fails, and destroys the value for which there was no slot.
+///
+/// A copy of it: were it destroyed in its place, this would have to be in memory in calls that succeed, too, and the pieces in which
+/// it is copied from there are not those in which it was written: then it has to wait for the cache.
+///
+/// # Safety
+///
+/// The value is not used again.
+#[inline(always)]
+#[track_caller]
+unsafe fn refuse<T>(value: &mut ManuallyDrop<T>, error: &PoolError) -> ! {
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn drop_and_fail<T>(_value: T, error: &PoolError) -> ! {
+        fail(error)
+    }
+    // SAFETY: passed on.
+    drop_and_fail(unsafe { ManuallyDrop::take(value) }, error)
 }
 
 /// Gives a value back. A function of its own: unoptimised, what it copies of a large value would be on the stack of every
