@@ -137,7 +137,7 @@ impl<L: Lock> VariadicPool<L> {
     #[inline]
     pub fn try_alloc(&self, len: usize) -> Result<PoolBytes<L>, PoolError> {
         let shards = self.shards()?;
-        PoolBytes::try_zeroed(shards, shards.home(), len, UNIT)
+        PoolBytes::try_zeroed(shards, len, UNIT)
     }
 
     /// A block of `len` zeroes, aligned to `align`: a power of two, at most 1 MiB. What is left out in front to align it stays
@@ -158,7 +158,7 @@ impl<L: Lock> VariadicPool<L> {
     /// As [`try_alloc`](Self::try_alloc), and [`PoolError::BadAlignment`].
     pub fn try_alloc_aligned(&self, len: usize, align: usize) -> Result<PoolBytes<L>, PoolError> {
         let shards = self.shards()?;
-        PoolBytes::try_zeroed(shards, shards.home(), len, align)
+        PoolBytes::try_zeroed(shards, len, align)
     }
 
     /// A copy of `bytes`.
@@ -180,7 +180,7 @@ impl<L: Lock> VariadicPool<L> {
     #[inline]
     pub fn try_alloc_copy(&self, bytes: &[u8]) -> Result<PoolBytes<L>, PoolError> {
         let shards = self.shards()?;
-        PoolBytes::try_copied(shards, shards.home(), bytes)
+        PoolBytes::try_copied(shards, bytes)
     }
 
     /// A block with room for `capacity` bytes, none of them visible, and none zeroed.
@@ -202,7 +202,7 @@ impl<L: Lock> VariadicPool<L> {
     #[inline]
     pub fn try_alloc_with_capacity(&self, capacity: usize) -> Result<PoolBytes<L>, PoolError> {
         let shards = self.shards()?;
-        PoolBytes::try_empty(shards, shards.home(), capacity)
+        PoolBytes::try_empty(shards, capacity)
     }
 
     /// A block of `count` values, all zero, aligned for them.
@@ -222,7 +222,7 @@ impl<L: Lock> VariadicPool<L> {
     /// As [`try_alloc`](Self::try_alloc), and [`PoolError::BadAlignment`] for a type aligned to more than 1 MiB.
     pub fn try_alloc_pod<T: Pod>(&self, count: usize) -> Result<PoolSlice<T, L>, PoolError> {
         let shards = self.shards()?;
-        PoolSlice::try_zeroed(shards, shards.home(), count)
+        PoolSlice::try_zeroed(shards, count)
     }
 
     /// Whether a visible byte of a live block lies at `ptr`, any pointer. Takes time in the number of chunks, and of blocks in one.

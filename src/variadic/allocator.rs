@@ -111,7 +111,7 @@ impl<L: Lock> VariadicPool<L> {
     /// A block for a layout of some size.
     fn lease(&self, layout: Layout) -> Result<Leased<L>, PoolError> {
         let shards = self.shards()?;
-        alloc(shards, shards.home(), request(layout)?)
+        alloc(shards, request(layout)?)
     }
 
     /// The block of an allocation of some size.

@@ -80,7 +80,7 @@ impl Arena {
     }
 
     /// Leases a block that the bins offer.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn alloc(&mut self, request: Request) -> Option<Lease> {
         if let Some(late) = self.late {
             // SAFETY: late-is-last: its lease was given back, and it is not listed.
@@ -108,7 +108,7 @@ impl Arena {
     pub(crate) fn alloc_anywhere(&mut self, request: Request) -> Option<Lease> {
         self.alloc(request).or_else(|| {
             let fits = |block: &Block| {
-                block.is_free() && block.size() >= block.gap(request.log2_align) + request.units
+                block.is_free() && block.size() >= block.gap(request.log2_align()) + request.units()
             };
             let block = self.chunks().flat_map(Chunk::blocks).find(fits)?;
             // SAFETY: listed-iff-free: it is free.
@@ -143,23 +143,48 @@ impl Arena {
         unsafe { self.carve(chunk.first(), request) }
     }
 
+    /// As [`release`](Self::release), if that is a matter of a few instructions; else the lease comes back.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    #[inline]
+    pub(crate) unsafe fn release_late(&mut self, lease: Lease) -> Result<(), Lease> {
+        if self.late.is_some() || self.must_merge(lease.block()) {
+            return Err(lease);
+        }
+        self.live -= 1;
+        self.put_late(lease.block());
+        Ok(())
+    }
+
     /// Takes a block back, to be merged with its free neighbours. Gives the region that is no longer needed, if any.
     ///
     /// # Safety
     ///
     /// The block was leased by this arena.
-    #[inline]
     pub(crate) unsafe fn release(&mut self, lease: Lease) -> Option<Region> {
         self.catch_up();
         let block = lease.block();
         self.live -= 1;
-        if self.closed || self.idle.is_some() && block.may_be_whole_chunk() {
+        if self.must_merge(block) {
             // SAFETY: the lease ends here.
             return unsafe { self.merge(block) };
         }
+        self.put_late(block);
+        None
+    }
+
+    /// Whether a block cannot wait to be merged, since a chunk might go back (late-is-last).
+    #[inline]
+    fn must_merge(&self, block: Block) -> bool {
+        self.closed || self.idle.is_some() && block.may_be_whole_chunk()
+    }
+
+    #[inline]
+    fn put_late(&mut self, block: Block) {
         block.forbid();
         self.late = Some(block);
-        None
     }
 
     /// Makes the late block what is asked for: if it has the right size, or else if merging it, choosing the best and cutting that
@@ -169,10 +194,10 @@ impl Arena {
     /// # Safety
     ///
     /// `late` is the late block.
-    #[inline]
+    #[inline(always)]
     unsafe fn fit_late(&mut self, late: Block, request: Request) -> bool {
-        let (size, units) = (late.size(), request.units);
-        if late.gap(request.log2_align) != 0 {
+        let (size, units) = (late.size(), request.units());
+        if late.gap(request.log2_align()) != 0 {
             return false;
         }
         if size == units {
@@ -364,17 +389,18 @@ impl Arena {
     /// # Safety
     ///
     /// The block is this arena's, free and unlisted, and large enough with its gap.
-    #[inline]
+    #[inline(always)]
     unsafe fn carve(&mut self, block: Block, request: Request) -> Lease {
         if self.idle == Some(block) {
             self.idle = None;
         }
         // SAFETY: the caller says all of this.
-        let block = unsafe { self.skip_gap(block, request.log2_align) };
-        let excess = block.size() - request.units;
-        if excess >= LEAST && !self.tolerates(excess, request.units) {
+        let block = unsafe { self.skip_gap(block, request.log2_align()) };
+        let units = request.units();
+        let excess = block.size() - units;
+        if excess >= LEAST && !self.tolerates(excess, units) {
             // SAFETY: the block is free and unlisted; both parts are blocks.
-            unsafe { self.cut(block, request.units) };
+            unsafe { self.cut(block, units) };
         }
         // SAFETY: the block is free and unlisted: nobody else has a right to it.
         unsafe { self.lease(block, request) }
@@ -387,7 +413,7 @@ impl Arena {
     /// The block is this arena's, no longer listed, as large as asked for, and nobody has a lease of it.
     #[inline]
     unsafe fn lease(&mut self, block: Block, request: Request) -> Lease {
-        let tag = Tag::used(request.len, request.log2_align, self.shard);
+        let tag = Tag::used(request.len(), request.log2_align(), self.shard);
         // SAFETY: the only right to it is the caller's.
         unsafe { block.set_tag(tag) };
         self.live += 1;

@@ -74,34 +74,25 @@ impl<L: Lock> PoolBytes<L> {
     #[inline]
     pub(super) fn try_zeroed(
         shards: &Shards<L>,
-        index: usize,
         len: usize,
         align: usize,
     ) -> Result<Self, PoolError> {
-        let mut leased = alloc(shards, index, Request::new(len, len, align)?)?;
+        let mut leased = alloc(shards, Request::new(len, len, align)?)?;
         leased.zero(0, len);
         Ok(Self { leased, len })
     }
 
     /// A block in which nothing is visible.
     #[inline]
-    pub(super) fn try_empty(
-        shards: &Shards<L>,
-        index: usize,
-        room: usize,
-    ) -> Result<Self, PoolError> {
-        let leased = alloc(shards, index, Request::new(0, room, UNIT)?)?;
+    pub(super) fn try_empty(shards: &Shards<L>, room: usize) -> Result<Self, PoolError> {
+        let leased = alloc(shards, Request::new(0, room, UNIT)?)?;
         Ok(Self { leased, len: 0 })
     }
 
     /// A copy of `bytes`.
     #[inline]
-    pub(super) fn try_copied(
-        shards: &Shards<L>,
-        index: usize,
-        bytes: &[u8],
-    ) -> Result<Self, PoolError> {
-        let mut copy = Self::try_empty(shards, index, bytes.len())?;
+    pub(super) fn try_copied(shards: &Shards<L>, bytes: &[u8]) -> Result<Self, PoolError> {
+        let mut copy = Self::try_empty(shards, bytes.len())?;
         copy.append_within_capacity(bytes);
         Ok(copy)
     }

@@ -39,13 +39,9 @@ pub struct PoolSlice<T, L: Lock = Locked> {
 
 impl<T: Pod, L: Lock> PoolSlice<T, L> {
     /// A block of `count` values, all zero.
-    pub(super) fn try_zeroed(
-        shards: &Shards<L>,
-        index: usize,
-        count: usize,
-    ) -> Result<Self, PoolError> {
+    pub(super) fn try_zeroed(shards: &Shards<L>, count: usize) -> Result<Self, PoolError> {
         let len = count.saturating_mul(size_of::<T>()); // more than any pool has
-        let bytes = PoolBytes::try_zeroed(shards, index, len, align_of::<T>())?;
+        let bytes = PoolBytes::try_zeroed(shards, len, align_of::<T>())?;
         Ok(Self {
             bytes,
             count,

@@ -6,18 +6,20 @@ use crate::variadic::block::{CHUNK_OVERHEAD, HEADER, MOST_ALIGN, MOST_CHUNK, UNI
 /// The most bytes of payload that a block can have.
 pub(crate) const MOST_ROOM: usize = MOST_CHUNK - CHUNK_OVERHEAD - HEADER;
 
-/// What a block is asked for, known to be possible.
+/// What a block is asked for, known to be possible. Two words, which calls pass in registers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request {
     /// What the user will see, in bytes.
-    pub(super) len: usize,
-    /// The payload asked for, in bytes.
-    room: usize,
-    /// The size of the block.
-    pub(super) units: u32,
-    /// The alignment of the payload, 16 or more.
-    pub(super) log2_align: u32,
+    len: usize,
+    /// The size of the block, in 32 bits; then the alignment of its payload, and by how many bytes what was asked for is smaller
+    /// than that.
+    place: u64,
 }
+
+/// Where in a request's `place` the alignment is.
+const ALIGN_AT: u32 = u32::BITS;
+/// Where in it the difference is.
+const SPARE_AT: u32 = ALIGN_AT + 8;
 
 impl Request {
     /// Asks for a block with `len` visible bytes and `room` bytes of payload, aligned to `align`.
@@ -39,18 +41,36 @@ impl Request {
             });
         }
         debug_assert!(len <= room, "what is visible has room");
+        let units = units_for(room);
+        let spare = (room_of(units) - room) as u64;
         Ok(Self {
             len,
-            room,
-            units: units_for(room),
-            log2_align,
+            place: u64::from(units) | u64::from(log2_align) << ALIGN_AT | spare << SPARE_AT,
         })
+    }
+
+    /// What the user will see, in bytes.
+    #[inline]
+    pub(super) fn len(self) -> usize {
+        self.len
+    }
+
+    /// The size of the block.
+    #[inline]
+    pub(super) fn units(self) -> u32 {
+        self.place as u32
+    }
+
+    /// The alignment of the payload, 16 or more, as a power of two.
+    #[inline]
+    pub(super) fn log2_align(self) -> u32 {
+        (self.place >> ALIGN_AT) as u32 & 63
     }
 
     /// The size of a block that will do wherever it begins.
     #[inline]
     pub(super) fn search_units(self) -> u32 {
-        self.units + (largest_gap(self.log2_align) / UNIT) as u32
+        self.units() + (largest_gap(self.log2_align()) / UNIT) as u32
     }
 
     /// The bytes of a chunk that will do.
@@ -60,8 +80,14 @@ impl Request {
 
     /// The payload asked for, in bytes.
     pub(crate) fn room(self) -> usize {
-        self.room
+        room_of(self.units()) - (self.place >> SPARE_AT) as usize
     }
+}
+
+/// The bytes of payload of a block of this size.
+#[inline]
+const fn room_of(units: u32) -> usize {
+    units as usize * UNIT - HEADER
 }
 
 /// The size of a block with so many bytes of payload.

@@ -175,7 +175,7 @@ impl<L: Lock> Leased<L> {
 
     /// Another block, of the same shard if it has or gets one.
     pub(crate) fn alloc_beside(&self, request: Request) -> Result<Self, PoolError> {
-        alloc(self.shard().shards(), self.shard().index(), request)
+        alloc_at(self.shard().shards(), self.shard().index(), request)
     }
 
     /// Makes the payload at least `least` bytes large where it is, and up to `wanted`, if what lies behind it is free.
@@ -223,13 +223,49 @@ impl<L: Lock> Drop for Leased<L> {
         self.wipe_from(0);
         // SAFETY: this lease ends here, and is not used again.
         let lease = unsafe { Lease::new(self.lease.block()) };
-        let mut arena = lock(self.shard);
-        // SAFETY: own-shard.
-        let region = unsafe { arena.release(lease) };
-        if let Some(region) = region {
-            free(region, arena);
+        // SAFETY: own-shard, and as in `lock`.
+        match unsafe { Shard::lock_raw_at_once(self.shard) } {
+            // SAFETY: own-shard.
+            Some(arena) => unsafe { release(arena, lease) },
+            // SAFETY: own-shard.
+            None => unsafe { release_waiting(self.shard, lease) },
         }
     }
+}
+
+/// Takes a block back, and unlocks.
+///
+/// # Safety
+///
+/// It was leased by this arena.
+#[inline]
+unsafe fn release<L: Lock>(mut arena: Guard<'_, L, Arena>, lease: Lease) {
+    // SAFETY: passed on.
+    if let Err(lease) = unsafe { arena.release_late(lease) } {
+        // SAFETY: passed on.
+        unsafe { release_and_merge(arena, lease) };
+    }
+}
+
+/// # Safety
+///
+/// As [`release`].
+#[inline(never)]
+unsafe fn release_and_merge<L: Lock>(mut arena: Guard<'_, L, Arena>, lease: Lease) {
+    // SAFETY: passed on.
+    let region = unsafe { arena.release(lease) };
+    if let Some(region) = region {
+        free(region, arena);
+    }
+}
+
+/// # Safety
+///
+/// The block was leased by the arena of this shard.
+#[cold]
+unsafe fn release_waiting<L: Lock>(shard: NonNull<Shard<L>>, lease: Lease) {
+    // SAFETY: passed on.
+    unsafe { release(lock(shard), lease) };
 }
 
 /// Locks the shard of a lease.
@@ -252,9 +288,28 @@ fn free<L: Lock>(region: Region, arena: Guard<'_, L, Arena>) -> usize {
     size
 }
 
-/// Leases a block: from the shard at `index`, from a new chunk for it, or, when the limit is reached, from any shard.
+/// Leases a block: from the calling thread's shard, from a new chunk for it, or, when the limit is reached, from any shard.
 #[inline]
-pub(crate) fn alloc<L: Lock>(
+pub(crate) fn alloc<L: Lock>(shards: &Shards<L>, request: Request) -> Result<Leased<L>, PoolError> {
+    match alloc_at_once(shards, request) {
+        Some(leased) => Ok(leased),
+        None => alloc_at(shards, shards.home(), request),
+    }
+}
+
+/// Leases a block from the calling thread's shard, if that is there, its lock need not be waited for, and it has one.
+///
+/// Not inlined: what it gives comes in two registers, and what comes after it need not be done with the lock.
+#[inline(never)]
+fn alloc_at_once<L: Lock>(shards: &Shards<L>, request: Request) -> Option<Leased<L>> {
+    let mut arena = shards.lock_home_at_once()?;
+    let lease = arena.alloc(request)?;
+    Some(Leased::new(lease, arena.shard()))
+}
+
+/// As [`alloc`], from the shard at `index`.
+#[cold]
+fn alloc_at<L: Lock>(
     shards: &Shards<L>,
     index: usize,
     request: Request,
@@ -268,7 +323,6 @@ pub(crate) fn alloc<L: Lock>(
     }
 }
 
-#[inline]
 fn alloc_in<L: Lock>(shard: &Shard<L>, request: Request) -> Option<Leased<L>> {
     let lease = shard.lock().alloc(request)?;
     Some(Leased::new(lease, shard))
