@@ -92,6 +92,17 @@ impl Arena {
             self.catch_up();
         }
         let units = request.search_units();
+        let block = match self.bins.take_small(units) {
+            Some(block) => block,
+            None => self.take_large(units)?,
+        };
+        // SAFETY: it is free, no longer listed, and as large as the bins were asked for.
+        Some(unsafe { self.carve(block, request) })
+    }
+
+    /// Takes out the block that the bins offer if they have no small one that is large enough.
+    #[inline(never)]
+    fn take_large(&mut self, units: u32) -> Option<Block> {
         let found = if self.policy.first_fit {
             self.bins.first(units)
         } else {
@@ -100,8 +111,7 @@ impl Arena {
         let block = found?;
         // SAFETY: listed-iff-free: the bins just offered it.
         unsafe { self.bins.remove(block) };
-        // SAFETY: it is free, no longer listed, and as large as the bins were asked for.
-        Some(unsafe { self.carve(block, request) })
+        Some(block)
     }
 
     /// Leases a block, trying every place where one could begin. Slow, and only of use for large alignments.

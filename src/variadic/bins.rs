@@ -20,7 +20,7 @@
 //! counted from behind the leading one, is set. It is as deep as a size has bits. No key is stored: a block is its own.
 
 use crate::variadic::block::Block;
-use crate::variadic::node::{Branch, LARGE, Node};
+use crate::variadic::node::{Branch, LARGE, Node, Nowhere};
 
 /// Sizes below this have lists of their own.
 const LISTS: usize = LARGE as usize;
@@ -44,6 +44,7 @@ pub(crate) struct Bins {
     large_map: u32,
     lists: [Option<Node>; LISTS],
     trees: [Option<Branch>; TREES],
+    nowhere: Nowhere,
 }
 
 impl Bins {
@@ -54,6 +55,7 @@ impl Bins {
             large_map: 0,
             lists: [None; LISTS],
             trees: [None; TREES],
+            nowhere: Nowhere::new(),
         }
     }
 
@@ -75,6 +77,14 @@ impl Bins {
             Some(node) => Some(node.block()),
             None => self.apart(units).or_else(|| self.first_large(units)),
         }
+    }
+
+    /// Takes the block out that [`best`](Self::best) and [`first`](Self::first) would find, if that is a small one.
+    #[inline]
+    pub(crate) fn take_small(&mut self, units: u32) -> Option<Block> {
+        let node = self.first_small(units)?;
+        self.take_first(node, node.next());
+        Some(node.block())
     }
 
     /// Whether this is the block that stands apart.
@@ -222,21 +232,30 @@ impl Bins {
         let size = node.size() as usize;
         let head = self.lists[size];
         node.set_next(head);
-        if let Some(head) = head {
-            head.set_before(Some(node));
-        }
+        self.nowhere.set_before(head, Some(node));
         self.lists[size] = Some(node);
         self.small_map |= 1 << size;
     }
 
     #[inline]
     fn remove_small(&mut self, node: Node) {
-        let size = node.size() as usize;
-        unlink(node);
-        if self.lists[size] == Some(node) {
-            self.lists[size] = node.next();
-            self.small_map &= !(u64::from(node.next().is_none()) << size);
+        let next = node.next();
+        match node.before() {
+            Some(before) => {
+                before.set_next(next);
+                self.nowhere.set_before(next, Some(before));
+            }
+            None => self.take_first(node, next),
         }
+    }
+
+    /// Takes the first node out of its list; `next` is the second.
+    #[inline]
+    fn take_first(&mut self, first: Node, next: Option<Node>) {
+        let size = first.size() as usize;
+        self.lists[size] = next;
+        self.small_map &= !(u64::from(next.is_none()) << size);
+        self.nowhere.set_before(next, None);
     }
 
     fn insert_large(&mut self, new: Branch) {

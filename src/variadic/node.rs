@@ -11,9 +11,33 @@ use crate::variadic::block::{Block, LEAST, UNIT};
 pub(crate) const LARGE: u32 = 64;
 
 #[repr(C)]
+#[derive(Debug)]
 struct Links {
     next: Option<Node>,
     before: Option<Node>,
+}
+
+/// Where the links of no node are written: whether a node has a neighbour in its list is as good as random, and a branch that is
+/// guessed wrong costs more than a store that nobody needs.
+#[derive(Debug)]
+pub(crate) struct Nowhere(Links);
+
+impl Nowhere {
+    pub(crate) const fn new() -> Self {
+        Self(Links {
+            next: None,
+            before: None,
+        })
+    }
+
+    /// As [`Node::set_before`], if there is a node.
+    #[inline]
+    pub(crate) fn set_before(&mut self, node: Option<Node>, before: Option<Node>) {
+        let _opened = node.map(Node::open);
+        let links = node.map_or(&raw mut self.0, Node::links);
+        // SAFETY: a node's links are the arena's, and these are lent.
+        unsafe { (*links).before = before }
+    }
 }
 
 #[repr(C)]
