@@ -43,7 +43,7 @@ pub(crate) struct Policy {
 ///
 /// - *no-free-twins*: no two neighbours are free;
 /// - *listed-iff-free*: the bins list exactly the free blocks;
-/// - *one-lease*: a block is used exactly if there is one lease of it; `live` counts them;
+/// - *one-lease*: a block is used exactly if there is one lease of it; `live_or_late` counts them;
 /// - *one-idle*: `idle` is the block of the one chunk that is wholly free; a closed arena has none;
 /// - *late-is-last*: nothing has happened in the arena since `late` was released; merging it makes no chunk wholly free but the
 ///   first. It counts as used for its neighbours, but not as live, and the rules above hold once it is merged;
@@ -58,7 +58,8 @@ pub(crate) struct Arena {
     idle: Option<Block>,
     /// The block released last, if it was not merged yet.
     late: Option<Block>,
-    live: usize,
+    /// Live blocks, and the late one: so neither leasing that nor a release that leaves one changes it.
+    live_or_late: usize,
     /// The shard's place in its pool.
     shard: usize,
     closed: bool,
@@ -73,7 +74,7 @@ impl Arena {
             chunks: None,
             idle: None,
             late: None,
-            live: 0,
+            live_or_late: 0,
             shard: 0,
             closed: false,
         }
@@ -163,7 +164,6 @@ impl Arena {
         if self.late.is_some() || self.must_merge(lease.block()) {
             return Err(lease);
         }
-        self.live -= 1;
         self.put_late(lease.block());
         Ok(())
     }
@@ -176,7 +176,6 @@ impl Arena {
     pub(crate) unsafe fn release(&mut self, lease: Lease) -> Option<Region> {
         self.catch_up();
         let block = lease.block();
-        self.live -= 1;
         if self.must_merge(block) {
             // SAFETY: the lease ends here.
             return unsafe { self.merge(block) };
@@ -249,6 +248,7 @@ impl Arena {
     /// The block was leased by this arena, and the lease given back.
     #[inline]
     unsafe fn merge(&mut self, mut block: Block) -> Option<Region> {
+        self.live_or_late -= 1;
         // SAFETY: nobody has a lease of it any more.
         unsafe { block.set_free() };
         // SAFETY: nobody has a lease of it any more, and it is not listed yet.
@@ -319,7 +319,7 @@ impl Arena {
 
     /// How many blocks are leased.
     pub(crate) fn live(&self) -> usize {
-        self.live
+        self.live_or_late - usize::from(self.late.is_some())
     }
 
     /// The sum of the live blocks' `len`. Walks every block.
@@ -412,6 +412,7 @@ impl Arena {
             // SAFETY: the block is free and unlisted; both parts are blocks.
             unsafe { self.cut(block, units) };
         }
+        self.live_or_late += 1;
         // SAFETY: the block is free and unlisted: nobody else has a right to it.
         unsafe { self.lease(block, request) }
     }
@@ -426,7 +427,6 @@ impl Arena {
         let tag = Tag::used(request.len(), request.log2_align(), self.shard);
         // SAFETY: the only right to it is the caller's.
         unsafe { block.set_tag(tag) };
-        self.live += 1;
         // SAFETY: one-lease: there was none, and the block stays until released.
         unsafe { Lease::new(block) }
     }

@@ -26,7 +26,7 @@ impl Arena {
             rule: "",
         };
         ensure(
-            live == self.live,
+            live == self.live(),
             whole.breaking("one-lease: as many blocks are used as were leased"),
         )?;
         ensure(

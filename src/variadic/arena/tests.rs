@@ -751,7 +751,7 @@ fn wrong_bins_are_reported() {
         let behind = unsafe { rest.split(LEAST) };
         // SAFETY: it is nobody's.
         unsafe { behind.set_tag(Tag::used(0, 4, arena.shard)) };
-        arena.live += 1;
+        arena.live_or_late += 1;
     });
     assert!(unlisted.rule().starts_with("listed-iff-free"), "{unlisted}");
     for corruption in [used, twice, elsewhere] {
