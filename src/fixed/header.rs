@@ -268,7 +268,12 @@ impl Header {
     /// The live slots of a group; exact while none of them is in the magazine.
     #[inline]
     pub(crate) fn live_mask(&self, group: usize) -> u64 {
-        let bits = &self.groups()[group];
+        self.live_mask_of(group, &self.groups()[group])
+    }
+
+    /// As [`live_mask`](Self::live_mask), of a group that was looked up.
+    #[inline]
+    pub(crate) fn live_mask_of(&self, group: usize, bits: &Group) -> u64 {
         self.opened_mask(group) & !bits.free.get() & !bits.hidden.get() & !bits.dropped()
     }
 
@@ -454,7 +459,7 @@ impl Group {
     #[inline]
     pub(crate) fn pin(&self) -> u8 {
         let role = self.current.get();
-        let count = &self.pins[usize::from(role)];
+        let count = &self.pins[usize::from(role & 1)];
         count.set(
             count
                 .get()
@@ -467,7 +472,7 @@ impl Group {
     /// A walk leaves.
     #[inline]
     pub(crate) fn unpin(&self, role: u8) {
-        let count = &self.pins[usize::from(role)];
+        let count = &self.pins[usize::from(role & 1)];
         count.set(count.get() - u32::from(keeps(Rule::Pin)));
     }
 

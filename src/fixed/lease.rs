@@ -139,24 +139,40 @@ impl Spot {
 ///
 /// # Invariants
 ///
-/// *pinned-is-intact*: while a pin lives, its chunk is attached and no object of its `mask` is destroyed.
+/// - *pinned-is-intact*: while a pin lives, its chunk is attached and no object of its `mask` is destroyed.
+/// - *looked-up*: `bits` and `first` are those of its group; the latter has the provenance of its region.
 #[derive(Debug)]
 pub(crate) struct Pin {
     spot: Spot,
+    bits: NonNull<Group>,
+    first: NonNull<u8>,
     role: u8,
 }
 
 impl Pin {
-    /// For a spot that was just pinned in this role.
-    pub(crate) fn new(spot: Spot, role: u8) -> Self {
-        Self { spot, role }
+    /// Pins the group of a spot that was just found in an attached chunk.
+    pub(crate) fn new(spot: Spot) -> Self {
+        // SAFETY: the caller found it.
+        let header = unsafe { spot.header() };
+        let bits = &header.groups()[spot.group];
+        Self {
+            spot,
+            bits: NonNull::from(bits),
+            first: header.slot(spot.group * GROUP),
+            role: bits.pin(),
+        }
     }
 
-    /// Goes on to the next group of the chunk. The caller has unpinned this one, and pinned that one in this role.
+    /// Leaves the group for the one behind it in the chunk, `behind`, which has slots.
     #[inline]
-    pub(crate) fn go_on(&mut self, mask: u64, role: u8) {
+    pub(crate) fn go_on(&mut self, behind: &Group, mask: u64) {
+        self.bits().unpin(self.role);
+        self.role = behind.pin();
+        let stride = self.header().stride();
         self.spot.go_on(mask);
-        self.role = role;
+        self.bits = NonNull::from(behind);
+        // SAFETY: own-layout: the slots of one group lie behind those of the other, in one region.
+        self.first = unsafe { self.first.add(GROUP * stride) };
     }
 
     /// What [`Group::unpin`] wants to know.
@@ -180,13 +196,14 @@ impl Pin {
     /// The first slot of the group, with the provenance of its region.
     #[inline]
     pub(crate) fn first_slot(&self) -> NonNull<u8> {
-        self.header().slot(self.spot.group * GROUP)
+        self.first
     }
 
     /// The group; without the lock only its dropped mark may be read.
     #[inline]
     pub(crate) fn bits(&self) -> &Group {
-        &self.header().groups()[self.spot.group]
+        // SAFETY: looked-up, pinned-is-intact. Aliasing: all its fields are cells.
+        unsafe { self.bits.as_ref() }
     }
 
     #[inline]

@@ -347,9 +347,8 @@ impl Slots {
 
     /// Pins the group of a spot with all its live objects, which was just found.
     pub(crate) fn pin(&mut self, spot: Spot) -> Pin {
-        let role = self.group(spot).pin();
         self.pins += 1;
-        Pin::new(spot, role)
+        Pin::new(spot)
     }
 
     /// Gives a pin back. Unless the pool is held, also returns the objects whose destruction it was the last to put off.
@@ -370,18 +369,18 @@ impl Slots {
     /// [`unpin`]: Self::unpin
     #[inline]
     pub(crate) fn step(&mut self, pin: &mut Pin) -> bool {
-        let Some(mask) = self.live_behind(pin.spot()) else {
+        // SAFETY: pinned-is-intact: under the same `&mut self`, nothing is detached.
+        let header = unsafe { pin.spot().header() };
+        let next = pin.spot().group + 1;
+        let Some(behind) = header.groups().get(next) else {
             return false;
         };
-        if pin.bits().dropped() != 0 {
-            return false;
+        let mask = header.live_mask_of(next, behind);
+        let may = mask != 0 && pin.bits().dropped() == 0 && self.magazine.is_empty();
+        if may {
+            pin.go_on(behind, mask);
         }
-        pin.bits().unpin(pin.role());
-        // SAFETY: pinned-is-intact: under the same `&mut self`, nothing was detached.
-        let header = unsafe { pin.spot().header() };
-        let role = header.groups()[pin.spot().group + 1].pin();
-        pin.go_on(mask, role);
-        true
+        may
     }
 
     /// The live objects of the group behind the given one, whose chunk is attached, if that is in the same chunk, has any,
@@ -391,10 +390,9 @@ impl Slots {
         // SAFETY: what spots are kept in (a pin, a hold's iterator) keeps their chunk attached.
         let header = unsafe { spot.header() };
         let next = spot.group + 1;
-        if !self.magazine.is_empty() || next >= header.opened().div_ceil(GROUP) {
-            return None;
-        }
-        Some(header.live_mask(next)).filter(|&mask| mask != 0)
+        let behind = header.groups().get(next)?;
+        let mask = header.live_mask_of(next, behind);
+        (mask != 0 && self.magazine.is_empty()).then_some(mask)
     }
 
     /// Flushes, then finds the first group with a live object, behind the given one or from the start, whose chunk is attached:

@@ -109,15 +109,30 @@ impl<T, A: Access, L: Lock> Place<'_, T, A, L> {
     /// Goes on to the next group with a live object, if there is one.
     #[inline(never)]
     fn advance(&mut self) {
+        if !self.step_at_once() {
+            self.advance_slow();
+        }
+    }
+
+    /// Goes on to the group behind in the same chunk, if that is a matter of a few instructions.
+    #[inline]
+    fn step_at_once(&mut self) -> bool {
+        let (Some(spot), Some(shard)) = (&mut self.spot, self.held.shards.get(self.index)) else {
+            return false;
+        };
+        let slots = shard.lock_at_once(L::thread_number_so_far());
+        let mask = slots.and_then(|slots| slots.live_behind(*spot));
+        mask.is_some_and(|mask| {
+            spot.go_on(mask);
+            true
+        })
+    }
+
+    #[cold]
+    fn advance_slow(&mut self) {
         while self.index < self.held.shards.count() {
             if let Some(shard) = self.held.shards.get(self.index) {
                 let mut slots = shard.lock();
-                if let Some(spot) = &mut self.spot {
-                    if let Some(mask) = slots.live_behind(*spot) {
-                        spot.go_on(mask);
-                        return;
-                    }
-                }
                 self.spot = slots.live_next(self.spot);
             }
             if self.spot.is_some() {
