@@ -613,7 +613,10 @@ unsafe fn release_elsewhere<L: Lock>(lease: Lease, counted: bool) {
     let Some(lease) = lease else { return };
     // SAFETY: the pool has lock `L`, and the lease is given up under this lock.
     let mut slots = unsafe { lock_shard_of::<L>(&lease) };
-    receive(&mut slots, shard); // if it was full, it is worth the lock for its others, too
+    // If it was full, it is worth the lock for its others, too. They go on into the bitmaps: the owner does not look into its inbox
+    // while it has slots at hand, and it would soon be full again.
+    receive(&mut slots, shard);
+    slots.flush();
     release_locked(slots, lease, counted);
 }
 
