@@ -39,7 +39,8 @@ const UNOWNED: usize = 0;
 #[repr(C)] // `owner` stays with what lies in front and never changes
 pub struct BiasedMutex {
     owner: AtomicUsize,
-    /// The owner, if its barrier is free; set at once with it, or never.
+    /// The owner, as long as its barrier is free and, as far as anybody knows, the bias is not revoked: who finds its number here
+    /// comes in like every owner. Changed under the mutex.
     quick_owner: AtomicUsize,
     state: State,
 }
@@ -174,19 +175,24 @@ impl BiasedMutex {
         self.state.mutex.lock();
         match self.owner.load(Ordering::Relaxed) {
             UNOWNED if me != NOBODY => {
-                if barrier::decide() {
-                    self.quick_owner.store(me, Ordering::Relaxed);
-                }
                 self.owner.store(me, Ordering::Relaxed);
+                self.be_quick(me);
             }
-            owner if owner == me => self.take_up_again(),
+            owner if owner == me => self.take_up_again(me),
             _ => self.revoke(),
         }
         Taken::Mutex
     }
 
+    /// From now on the owner need not ask whether its barrier is free.
+    fn be_quick(&self, me: usize) {
+        if barrier::decide() {
+            self.quick_owner.store(me, Ordering::Relaxed);
+        }
+    }
+
     /// The owner has the mutex once more.
-    fn take_up_again(&self) {
+    fn take_up_again(&self, me: usize) {
         let calm = self.state.calm.load(Ordering::Relaxed) + 1;
         let enough = calm >= self.state.patience.load(Ordering::Relaxed);
         self.state
@@ -194,6 +200,7 @@ impl BiasedMutex {
             .store(if enough { 0 } else { calm }, Ordering::Relaxed);
         if enough {
             self.state.revoked.store(false, Ordering::Relaxed);
+            self.be_quick(me);
         }
     }
 
@@ -207,6 +214,7 @@ impl BiasedMutex {
         self.state
             .patience
             .store((patience * 2).min(PATIENCE.1), Ordering::Relaxed);
+        self.quick_owner.store(UNOWNED, Ordering::Relaxed);
         self.state.revoked.store(true, Ordering::Relaxed);
         barrier::heavy();
         if keeps(Rule::RevokerWaits) {
@@ -291,6 +299,38 @@ mod tests {
         assert!(lock.is_owner());
     }
 
+    /// Whether the lock can be taken at once.
+    fn is_quick(lock: &BiasedMutex) -> bool {
+        let taken = lock.lock_at_once(platform::number_so_far());
+        if let Some(taken) = taken {
+            // SAFETY: it was just taken so.
+            unsafe { RawLock::unlock(&raw const *lock, taken) };
+        }
+        taken.is_some()
+    }
+
+    #[test]
+    fn the_owner_locks_at_once_as_long_as_it_has_the_bias() {
+        let lock = BiasedMutex::new();
+        let elsewhere = |f: fn(&BiasedMutex) -> bool| {
+            std::thread::scope(|scope| scope.spawn(|| f(&lock)).join().unwrap())
+        };
+        assert!(!elsewhere(is_quick), "a thread without a number");
+        take(&lock, 1);
+        let free = barrier::decide();
+        assert_eq!(is_quick(&lock), free);
+        let with_a_number = |lock: &BiasedMutex| {
+            platform::number();
+            is_quick(lock)
+        };
+        assert!(!elsewhere(with_a_number), "not the owner");
+        assert_eq!(is_quick(&lock), free, "nobody revoked it");
+        assert!(!elsewhere(|lock| take(lock, 1) != [Taken::Mutex]));
+        assert!(!is_quick(&lock), "revoked");
+        take(&lock, 2 * PATIENCE.0);
+        assert_eq!(is_quick(&lock), free, "taken up again");
+    }
+
     #[test]
     fn a_thread_without_a_number_owns_nothing() {
         let lock = BiasedMutex::new();
@@ -298,6 +338,7 @@ mod tests {
         // SAFETY: it was just taken so.
         unsafe { RawLock::unlock(&raw const lock, taken) };
         assert_eq!(lock.owner.load(Ordering::Relaxed), UNOWNED);
+        assert_eq!(lock.lock_at_once(NOBODY), None);
         take(&lock, 1);
         assert!(lock.is_owner());
     }
