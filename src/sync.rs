@@ -502,14 +502,14 @@ impl<L: Lock, C: Core> Shards<L, C> {
     #[inline]
     pub(crate) fn lock_home_at_once(&self) -> Option<Guard<'_, L, C>> {
         let me = L::thread_number_so_far();
-        self.get(me & self.mask)?.lock_at_once(me)
+        // The remainder is what it is of, which compilers need not know to see that there is such a place.
+        self.get((me & self.mask) % MOST_SHARDS)?.lock_at_once(me)
     }
 
-    /// The shard at `index`, if it has been made.
+    /// The shard at `index`, if there is one and it has been made.
     #[inline]
     pub(crate) fn get(&self, index: usize) -> Option<&Shard<L, C>> {
-        debug_assert!(index <= self.mask, "the table has no such place");
-        let shard = self.table[index % MOST_SHARDS].load(Ordering::Acquire);
+        let shard = self.table.get(index)?.load(Ordering::Acquire);
         // SAFETY: once-made: null or a shard that lives as long as `self`; only shared references are made.
         unsafe { shard.as_ref() }
     }

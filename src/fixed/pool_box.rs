@@ -13,8 +13,8 @@ use std::ptr::NonNull;
 use super::key::WeakKey;
 use super::layout::Slot;
 use super::lease::{Lease, Leased};
-use super::retire::{Release, ReleaseUnseen, retire};
-use super::shard::{Acquired, acquire, lock_shard_of, shard_of};
+use super::retire::{Release, retire};
+use super::shard::{Acquired, acquire, lock_shard_of, release_unseen, shard_of};
 use super::store::Store;
 use crate::access::{Access, Shared, ThroughHandle, ThroughPool, Unique};
 use crate::error::{PoolError, Rejected, fail};
@@ -274,13 +274,11 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
 impl<T, L: Lock> PoolBox<T, Unique, L> {
     /// Moves the object out and frees its slot. O(1).
     pub fn into_inner(this: Self) -> T {
-        let slot = Self::into_lease(this).into_slot();
+        let lease = Self::into_lease(this);
         // SAFETY: owns-lease: initialised, and the handle was its only way. Read once: the slot is freed next.
-        let object = unsafe { slot.cast::<T>().read() };
-        // SAFETY: the lease was given up above.
-        drop(ReleaseUnseen::<L>::emptied(unsafe {
-            Lease::from_slot(slot)
-        }));
+        let object = unsafe { lease.slot().cast::<T>().read() };
+        // SAFETY: owns-lease: the pool has lock `L`, and is not walked; its object was moved out.
+        unsafe { release_unseen::<L>(lease, false) };
         object
     }
 }

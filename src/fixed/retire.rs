@@ -52,7 +52,7 @@ unsafe fn retire_unwalked<T: ?Sized, L: Lock>(object: NonNull<T>, lease: Lease) 
     // SAFETY: the caller gives the object up, and nobody else has a reference to it. `release` returns the slot even if
     // the destructor panics.
     unsafe { ptr::drop_in_place(object.as_ptr()) };
-    drop(release);
+    release.now();
 }
 
 /// # Safety
@@ -166,8 +166,8 @@ impl<L: Lock> Drop for Release<L> {
     }
 }
 
-/// As [`Release`], for a slot of a pool that nobody walks.
-pub(crate) struct ReleaseUnseen<L: Lock> {
+/// As [`Release`], for a slot of a pool that nobody walks, and to be told when the destructor has returned.
+struct ReleaseUnseen<L: Lock> {
     lease: ManuallyDrop<Lease>,
     /// Whether its object has been counted out.
     counted: bool,
@@ -184,14 +184,20 @@ impl<L: Lock> ReleaseUnseen<L> {
         }
     }
 
-    /// For a slot whose object was moved out.
-    pub(crate) fn emptied(lease: Lease) -> Self {
-        Self::new(lease, false)
+    /// As dropping it, inlined.
+    #[inline(always)]
+    fn now(self) {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is not used again.
+        let lease = unsafe { ManuallyDrop::take(&mut this.lease) };
+        // SAFETY: as in `drop`.
+        unsafe { release_unseen::<L>(lease, this.counted) };
     }
 }
 
 impl<L: Lock> Drop for ReleaseUnseen<L> {
-    #[inline]
+    /// Where the destructor has panicked.
+    #[cold]
     fn drop(&mut self) {
         // SAFETY: this is the drop; the field is not used again.
         let lease = unsafe { ManuallyDrop::take(&mut self.lease) };
