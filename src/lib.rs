@@ -148,12 +148,16 @@
 //! ```
 //!
 //! `alloc` locks the thread's home shard and pops a slot off its magazine; a drop locks the shard of the object's chunk and
-//! pushes it. No bitmap is touched: they are made exact when a walk looks at them, by flushing the magazine. (The magazine is
-//! after Bonwick and Adams, "Magazines and Vmem", 2001; bitmaps instead of free lists are what lets a pool be walked.)
+//! pushes it. No bitmap is touched: they are made exact when a walk looks at them, by flushing the magazine, and where more than
+//! the 1024 slots that it has room for come or go at once. (The magazine is after Bonwick and Adams, "Magazines and Vmem", 2001;
+//! bitmaps instead of free lists are what lets a pool be walked.)
 //!
 //! A shard's lock is biased towards the thread that locked it first: that thread says that it is inside and looks whether the bias
 //! was revoked, without an atomic read-modify-write. Others take a mutex, revoke the bias and wait for it to leave. In a pool that
 //! nobody walks (`Unique`) they leave what they drop in the shard's inbox, of which whoever allocates there takes 64 at a time.
+//!
+//! What takes a few instructions (the owner's lock, a slot at hand, room for one) is done in functions that need no registers
+//! saved; they leave all else, as a whole, to others.
 //!
 //! Regions double until they are 2 MiB, aligned to as much, for which Linux is asked for a huge page: among a million objects a
 //! drop at random misses the address translation as often as the cache.

@@ -16,6 +16,8 @@
 //!   must take the mutex first, sees the bias, and revokes it.
 //! - *one-owner*: `owner` is set once, under the mutex. A thread number is one living thread's at a time, and a thread that gets
 //!   a former one's number has seen all that one did, so that it may stand in for it.
+//! - *quick-is-owner*: `quick_owner` is nobody or the owner, and the latter only where the owner's barrier is free. It is a hint that
+//!   may be late: who finds itself there still does its part of the handshake.
 //!
 //! What one thread did inside is seen by the next: between mutex holders by the mutex; from the owner to a revoker by the release
 //! store of `inside` that the revoker's wait acquires; from others to the owner by the mutex, which it had when it cleared
