@@ -15,7 +15,7 @@ use super::store::Store;
 use crate::access::{Access, Keyed, Shared, ThroughPool};
 use crate::error::{PoolError, Rejected};
 use crate::generic::FixedPool; // only to name what callers can name in bounds
-use crate::sync::{AtomicU64, Lock, Locked, Ordering, Rule, keeps};
+use crate::sync::{AtomicU64, Lock, Locked, MOST_SHARDS, Ordering, Rule, keeps};
 
 mod iter;
 
@@ -99,6 +99,8 @@ impl<T, A: Access, L: Lock> Drop for Held<'_, T, A, L> {
         }
     }
 }
+
+const _: () = assert!(MOST_SHARDS <= u64::BITS as usize, "a bit for each");
 
 /// The bit of a shard in [`Held::passed`].
 #[inline]

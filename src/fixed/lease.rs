@@ -150,8 +150,12 @@ pub(crate) struct Pin {
 }
 
 impl Pin {
-    /// Pins the group of a spot that was just found in an attached chunk.
-    pub(crate) fn new(spot: Spot) -> Self {
+    /// Pins the group of a spot.
+    ///
+    /// # Safety
+    ///
+    /// The spot was just found, in an attached chunk, under the lock that the caller still has.
+    pub(crate) unsafe fn new(spot: Spot) -> Self {
         // SAFETY: the caller found it.
         let header = unsafe { spot.header() };
         let bits = &header.groups()[spot.group];
@@ -163,9 +167,13 @@ impl Pin {
         }
     }
 
-    /// Leaves the group for the one behind it in the chunk, `behind`, which has slots.
+    /// Leaves the group for the one behind it in the chunk.
+    ///
+    /// # Safety
+    ///
+    /// That is `behind`, and `mask` has its live objects, found under the lock that the caller still has.
     #[inline]
-    pub(crate) fn go_on(&mut self, behind: &Group, mask: u64) {
+    pub(crate) unsafe fn go_on(&mut self, behind: &Group, mask: u64) {
         self.bits().unpin(self.role);
         self.role = behind.pin();
         let stride = self.header().stride();

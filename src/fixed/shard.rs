@@ -201,7 +201,7 @@ pub(crate) struct Acquired<'a, L: Lock> {
 
 /// Takes a slot of the calling thread's shard, if that is a matter of a few instructions.
 ///
-/// Not inlined: then what is moved into the slot is read in other pieces than it was written in, and has to wait for the cache.
+/// Not inlined: a thousand objects in a row took a seventh longer, for there is more to do between two of them.
 #[inline(never)]
 pub(crate) fn take_at_once<L: Lock>(shards: &SlotShards<L>) -> Option<Acquired<'_, L>> {
     let mut slots = shards.lock_home_at_once()?;
@@ -247,8 +247,8 @@ fn take_locked<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) -> Option<Lease
     slots.take_at_hand().or_else(|| take_received(slots, shard))
 }
 
-/// Takes a slot, also of those that other threads have given back. No more of these are received than the empty magazine has room
-/// for: what goes through it into the bitmaps would soon be taken out of them again.
+/// Takes a slot, also of those that other threads have given back. Few of these are received at once: they are the ones used last,
+/// and while there are more to come the owner looks again.
 #[cold]
 fn take_received<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) -> Option<Lease> {
     shard.open().others.inbox.drain_some(received(slots));
@@ -613,10 +613,12 @@ unsafe fn release_elsewhere<L: Lock>(lease: Lease, counted: bool) {
     let Some(lease) = lease else { return };
     // SAFETY: the pool has lock `L`, and the lease is given up under this lock.
     let mut slots = unsafe { lock_shard_of::<L>(&lease) };
-    // If it was full, it is worth the lock for its others, too. They go on into the bitmaps: the owner does not look into its inbox
-    // while it has slots at hand, and it would soon be full again.
-    receive(&mut slots, shard);
-    slots.flush();
+    if !slots.is_counted() {
+        // The inbox was full: it is worth the lock for its others, too. They go on into the bitmaps: the owner does not look into its
+        // inbox while it has slots at hand, and it would soon be full again.
+        receive(&mut slots, shard);
+        slots.flush();
+    }
     release_locked(slots, lease, counted);
 }
 

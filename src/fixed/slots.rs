@@ -348,7 +348,8 @@ impl Slots {
     /// Pins the group of a spot with all its live objects, which was just found.
     pub(crate) fn pin(&mut self, spot: Spot) -> Pin {
         self.pins += 1;
-        Pin::new(spot)
+        // SAFETY: it was just found, in the list (linked-is-live), under the same `&mut self`.
+        unsafe { Pin::new(spot) }
     }
 
     /// Gives a pin back. Unless the pool is held, also returns the objects whose destruction it was the last to put off.
@@ -378,7 +379,8 @@ impl Slots {
         let mask = header.live_mask_of(next, behind);
         let may = mask != 0 && pin.bits().dropped() == 0 && self.magazine.is_empty();
         if may {
-            pin.go_on(behind, mask);
+            // SAFETY: it is the group behind, of which the mask was just found.
+            unsafe { pin.go_on(behind, mask) };
         }
         may
     }

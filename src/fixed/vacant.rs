@@ -44,7 +44,10 @@ unsafe impl<T, A: Access, L: Lock> Sync for Vacant<'_, T, A, L> where FixedPool<
 impl<'p, T, A: Access, L: Lock> Vacant<'p, T, A, L> {
     /// Reserves a slot.
     pub(crate) fn try_new_in(store: &'p Store<T, A, L>) -> Result<Self, PoolError> {
-        let Acquired { mut slots, lease } = store.acquire()?;
+        let Acquired { mut slots, lease } = match store.take_at_once() {
+            Some(acquired) => acquired,
+            None => store.acquire()?,
+        };
         slots.hide(&lease);
         drop(slots);
         Ok(Self {

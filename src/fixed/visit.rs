@@ -169,7 +169,7 @@ struct Walk<'a, T, A: Access, L: Lock> {
 }
 
 impl<T, A: Access, L: Lock> Walk<'_, T, A, L> {
-    /// Leaves the group and pins the next, under one lock.
+    /// Leaves the group and pins the next, with nothing in between.
     #[inline(never)]
     fn advance(&mut self) -> Option<&Pin> {
         if self.step_at_once() {
@@ -205,6 +205,9 @@ impl<T, A: Access, L: Lock> Walk<'_, T, A, L> {
 
     fn advance_within(&mut self, shard: &SlotShard<L>) {
         let mut slots = shard.lock();
+        if self.pin.as_mut().is_some_and(|pin| slots.step(pin)) {
+            return;
+        }
         let next = slots.pin_next(self.pin.as_ref());
         let held = self.shards.common().is_held();
         let due = self.pin.take().map(|pin| slots.unpin(pin, held));

@@ -13,24 +13,36 @@ const ASYMMETRIC: u8 = 2;
 
 static KIND: AtomicU8 = AtomicU8::new(UNDECIDED);
 
-/// Decides between the kinds, once. Comes before any [`light`] whose thread it happens before. Whether that is [`light_for_free`].
+/// Decides between the kinds, once for all. Comes before any [`light`] whose thread it happens before. Says whether
+/// [`light_for_free`] may stand for that from now on.
 pub(crate) fn decide() -> bool {
-    if KIND.load(Ordering::Acquire) == UNDECIDED {
-        let kind = if system::register() {
-            ASYMMETRIC
-        } else {
-            PLAIN
-        };
-        KIND.store(kind, Ordering::Release);
-    }
-    KIND.load(Ordering::Relaxed) == ASYMMETRIC || cfg!(loom)
+    let kind = match KIND.load(Ordering::Acquire) {
+        UNDECIDED => decide_now(),
+        kind => kind,
+    };
+    kind == ASYMMETRIC || EVEN_IF_PLAIN
 }
 
-/// As [`light`], where [`decide`] said that it costs nothing.
+/// The first decision holds: what somebody was told to be free must not be taken back.
+#[cold]
+fn decide_now() -> u8 {
+    let kind = if system::register() {
+        ASYMMETRIC
+    } else {
+        PLAIN
+    };
+    let first = KIND.compare_exchange(UNDECIDED, kind, Ordering::AcqRel, Ordering::Acquire);
+    first.err().unwrap_or(kind)
+}
+
+/// Model checkers and Miri have no asymmetric barrier. So that they go the same ways, it is said to be free, and is not.
+const EVEN_IF_PLAIN: bool = cfg!(any(loom, miri));
+
+/// As [`light`], where [`decide`] said that it is free.
 #[inline]
 pub(crate) fn light_for_free() {
-    if cfg!(loom) {
-        light(); // for all that a model is asked
+    if EVEN_IF_PLAIN {
+        light();
     } else {
         compiler_fence(Ordering::SeqCst);
     }

@@ -186,9 +186,9 @@ impl BiasedMutex {
         Taken::Mutex
     }
 
-    /// From now on the owner need not ask whether its barrier is free.
+    /// From now on the owner need not ask whether its barrier is free, unless the bias is revoked before it was first used.
     fn be_quick(&self, me: usize) {
-        if barrier::decide() {
+        if barrier::decide() && !self.state.revoked.load(Ordering::Relaxed) {
             self.quick_owner.store(me, Ordering::Relaxed);
         }
     }
@@ -343,5 +343,6 @@ mod tests {
         assert_eq!(lock.lock_at_once(NOBODY), None);
         take(&lock, 1);
         assert!(lock.is_owner());
+        assert!(!is_quick(&lock), "who had no number has revoked the bias");
     }
 }

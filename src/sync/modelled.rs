@@ -411,7 +411,8 @@ impl Default for BiasedLock {
 impl BiasedLock {
     /// Runs a closure under the lock; says whether the mutex was not needed.
     pub fn with(&self, f: impl FnOnce()) -> bool {
-        let taken = self.0.lock();
+        let at_once = self.0.lock_at_once(number_so_far());
+        let taken = at_once.unwrap_or_else(|| self.0.lock());
         f();
         // SAFETY: it was locked here.
         unsafe { Watched::unlock(&raw const self.0, taken) };

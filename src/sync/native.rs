@@ -16,7 +16,7 @@ pub(crate) use std::thread::yield_now;
 
 pub(super) use super::own_number::{number, number_so_far};
 
-/// More shards than this help nobody.
+/// More shards than this help nobody, and a word has a bit for each.
 pub(crate) const MOST_SHARDS: usize = 64;
 
 /// How often in a row the owner of a biased lock must have had the mutex before it takes the bias up again: at first, and at
@@ -27,7 +27,7 @@ pub(super) const PATIENCE: (u32, u32) = (64, 1 << 14);
 /// object made by one thread and dropped by another takes half as long again.
 pub(super) const INBOX: usize = 512;
 
-/// So many slots are taken out of an inbox at once: as many as a magazine holds.
+/// So many slots are taken out of an inbox at once: as many as a group has.
 pub(crate) const BATCH: usize = 64;
 
 /// The lock behind [`Locked`](super::Locked).

@@ -18,7 +18,7 @@ use std::ptr::NonNull;
 
 use crate::asan;
 use crate::chunk::Region;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, MOST_SHARDS, Ordering};
 
 /// Bytes in a unit, in which sizes are counted and to which payloads are aligned.
 pub(crate) const UNIT: usize = 16;
@@ -70,10 +70,12 @@ impl Tag {
     const ALIGN_AT: u32 = 1;
     const SHARD_AT: u32 = 6;
     const LEN_AT: u32 = 12;
+    const FITS: () = assert!(MOST_SHARDS <= 1 << (Self::LEN_AT - Self::SHARD_AT));
 
     /// The tag of a live block: `log2` below 32, `shard` below 64.
     #[inline]
     pub(crate) fn used(len: usize, log2: u32, shard: usize) -> Self {
+        let () = Self::FITS;
         debug_assert!(log2 < 32 && shard < 64, "both have their bits");
         let place = (shard as u64) << Self::SHARD_AT | u64::from(log2) << Self::ALIGN_AT;
         Self((len as u64) << Self::LEN_AT | place | Self::USED)

@@ -6,7 +6,7 @@ use crate::variadic::block::{CHUNK_OVERHEAD, HEADER, MOST_ALIGN, MOST_CHUNK, UNI
 /// The most bytes of payload that a block can have.
 pub(crate) const MOST_ROOM: usize = MOST_CHUNK - CHUNK_OVERHEAD - HEADER;
 
-/// What a block is asked for, known to be possible. Two words, which calls pass in registers.
+/// What a block is asked for, known to be possible. Two words of 64 bits, which calls pass in registers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request {
     /// What the user will see, in bytes.

@@ -133,6 +133,12 @@ impl<T, A: Access, L: Lock> Place<'_, T, A, L> {
         while self.index < self.held.shards.count() {
             if let Some(shard) = self.held.shards.get(self.index) {
                 let mut slots = shard.lock();
+                if let Some(spot) = &mut self.spot {
+                    if let Some(mask) = slots.live_behind(*spot) {
+                        spot.go_on(mask);
+                        return;
+                    }
+                }
                 self.spot = slots.live_next(self.spot);
             }
             if self.spot.is_some() {
