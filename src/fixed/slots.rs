@@ -370,14 +370,10 @@ impl Slots {
     /// [`unpin`]: Self::unpin
     #[inline]
     pub(crate) fn step(&mut self, pin: &mut Pin) -> bool {
-        // SAFETY: pinned-is-intact: under the same `&mut self`, nothing is detached.
-        let header = unsafe { pin.spot().header() };
-        let next = pin.spot().group + 1;
-        let Some(behind) = header.groups().get(next) else {
+        let Some((behind, mask)) = self.live_behind(pin.spot()) else {
             return false;
         };
-        let mask = header.live_mask_of(next, behind);
-        let may = mask != 0 && pin.bits().dropped() == 0 && self.magazine.is_empty();
+        let may = pin.bits().dropped() == 0;
         if may {
             // SAFETY: it is the group behind, of which the mask was just found.
             unsafe { pin.go_on(behind, mask) };
@@ -385,16 +381,26 @@ impl Slots {
         may
     }
 
-    /// The live objects of the group behind the given one, whose chunk is attached, if that is in the same chunk, has any,
-    /// and nothing is to be flushed.
+    /// As [`step`](Self::step), for a spot that is not pinned: its chunk is held.
     #[inline]
-    pub(crate) fn live_behind(&self, spot: Spot) -> Option<u64> {
+    pub(crate) fn step_held(&self, spot: &mut Spot) -> bool {
+        let behind = self.live_behind(*spot);
+        if let Some((_, mask)) = behind {
+            spot.go_on(mask);
+        }
+        behind.is_some()
+    }
+
+    /// The group behind the given one, whose chunk is attached, and its live objects, if it is in the same chunk, has any, and
+    /// nothing is to be flushed.
+    #[inline]
+    fn live_behind(&self, spot: Spot) -> Option<(&Group, u64)> {
         // SAFETY: what spots are kept in (a pin, a hold's iterator) keeps their chunk attached.
         let header = unsafe { spot.header() };
         let next = spot.group + 1;
         let behind = header.groups().get(next)?;
         let mask = header.live_mask_of(next, behind);
-        (mask != 0 && self.magazine.is_empty()).then_some(mask)
+        (mask != 0 && self.magazine.is_empty()).then_some((behind, mask))
     }
 
     /// Flushes, then finds the first group with a live object, behind the given one or from the start, whose chunk is attached:

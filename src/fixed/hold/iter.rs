@@ -121,11 +121,7 @@ impl<T, A: Access, L: Lock> Place<'_, T, A, L> {
             return false;
         };
         let slots = shard.lock_at_once(L::thread_number_so_far());
-        let mask = slots.and_then(|slots| slots.live_behind(*spot));
-        mask.is_some_and(|mask| {
-            spot.go_on(mask);
-            true
-        })
+        slots.is_some_and(|slots| slots.step_held(spot))
     }
 
     #[cold]
@@ -133,11 +129,8 @@ impl<T, A: Access, L: Lock> Place<'_, T, A, L> {
         while self.index < self.held.shards.count() {
             if let Some(shard) = self.held.shards.get(self.index) {
                 let mut slots = shard.lock();
-                if let Some(spot) = &mut self.spot {
-                    if let Some(mask) = slots.live_behind(*spot) {
-                        spot.go_on(mask);
-                        return;
-                    }
+                if self.spot.as_mut().is_some_and(|spot| slots.step_held(spot)) {
+                    return;
                 }
                 self.spot = slots.live_next(self.spot);
             }
