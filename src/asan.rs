@@ -5,6 +5,9 @@
 
 use std::ptr::NonNull;
 
+/// Whether it is told. To be asked before a size is read that is only of use here: the compiler keeps reads of atomics.
+pub(crate) const TOLD: bool = cfg!(mem_pool_asan);
+
 /// From now on nobody may touch these bytes.
 #[inline]
 pub(crate) fn poison(start: NonNull<u8>, size: usize) {

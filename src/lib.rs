@@ -166,8 +166,8 @@
 //! to leave it and pin the next. A drop in a pinned group is marked, and carried out by the last walk that may have seen the
 //! object. Two pin counters that change roles keep walks that come later from putting it off for ever.
 //!
-//! The byte pool's shards guard an arena of blocks with boundary tags (Knuth, TAOCP 1, 2.5): each block knows its own size and
-//! that of the block before it, so that neighbours merge in O(1); free ones lie in bins by size, large ones in a trie within the
+//! The byte pool's shards guard an arena of blocks with boundary tags (Knuth, TAOCP 1, 2.5): a block has a header of 8 bytes with
+//! its size, and whether the block before it is free; a free one ends with its size, so that neighbours merge in O(1). Free ones lie in bins by size, large ones in a trie within the
 //! blocks themselves (after Lea's `dlmalloc`), so that the best fit is found without a search over all of them. What was released
 //! last waits for the next operation, which may ask for just its size, or for one that only moves its end; whatever else happens
 //! first merges it.

@@ -110,7 +110,7 @@ impl HeapMap {
     }
 
     /// The map as JSON, every run of bytes:
-    /// `{"reserved_bytes": 4096, "chunks": [{"bytes": 4096, "runs": [{"kind": "header", "bytes": 48}, ..]}, ..]}`.
+    /// `{"reserved_bytes": 4096, "chunks": [{"bytes": 4096, "runs": [{"kind": "header", "bytes": 32}, ..]}, ..]}`.
     pub fn to_json(&self) -> String {
         let mut json = String::new();
         draw_json(self, &mut json).expect("writing to a string does not fail");

@@ -42,9 +42,10 @@ const GROW_SIZE: usize = 64 * 1024;
 /// The alias [`VariadicPool`](crate::VariadicPool) is for any number of threads, [`local::VariadicPool`](crate::local::VariadicPool)
 /// for one.
 ///
-/// The smallest free block that will do is taken: whole, if it exceeds the request (rounded up to 16 bytes) by at most
-/// `tolerance_percent`; otherwise it is split, and the rest stays free. (A rest of less than 32 bytes goes with the block, too,
-/// and is recovered when the block is released.) Among blocks of one size the one released last is preferred. A released
+/// A block is a header of 8 bytes and what was asked for, rounded up to 16 together, and 32 bytes or more. The smallest free block
+/// that will do is taken: whole, if it exceeds the request (so rounded) by at most `tolerance_percent`; otherwise it is split, and
+/// the rest stays free. (A rest of less than 32 bytes goes with the block, too, and is recovered when the block is released. A
+/// block of more than 1 MiB has 8 bytes behind it, for its length.) Among blocks of one size the one released last is preferred. A released
 /// block merges with its free neighbours at once. Finding, splitting and merging take time in the bits of a size, not in
 /// the number of blocks.
 ///
@@ -133,7 +134,7 @@ impl<L: Lock> VariadicPool<L> {
     /// - [`PoolError::ByteLimitReached`] if no shard has an adequate free block and another chunk would exceed the limit.
     ///   Wholly free chunks of all shards have gone back by then.
     /// - [`PoolError::OutOfMemory`] if the global allocator has nothing.
-    /// - [`PoolError::SizeOverflow`] if `len` is more than a chunk can have (64 GiB).
+    /// - [`PoolError::SizeOverflow`] if `len` is more than a chunk can have (32 GiB).
     #[inline]
     pub fn try_alloc(&self, len: usize) -> Result<PoolBytes<L>, PoolError> {
         let shards = self.shards()?;
@@ -358,8 +359,8 @@ impl<L: Lock> VariadicBuilder<L> {
         self
     }
 
-    /// By how many percent a free block's payload may exceed a request (rounded up to 16 bytes) and still be taken whole: 0
-    /// to 100, 0 by default. More wastes bytes inside blocks, less leaves more and smaller free blocks.
+    /// By how many percent a free block's payload may exceed a request (rounded up to what a block of its size has) and still be
+    /// taken whole: 0 to 100, 0 by default. More wastes bytes inside blocks, less leaves more and smaller free blocks.
     pub const fn tolerance_percent(mut self, percent: u8) -> Self {
         self.config.policy.tolerance_percent = percent;
         self
@@ -439,7 +440,7 @@ impl Config {
             Some("grow_size must be at least 1 byte")
         } else if self.grow_size > MOST_CHUNK {
             Some(
-                "grow_size must not exceed what one chunk can have (64 GiB less 16 bytes, or half the address space)",
+                "grow_size must not exceed what one chunk can have (32 GiB less 16 bytes, or half the address space)",
             )
         } else if self.policy.tolerance_percent > 100 {
             Some("tolerance_percent must be from 0 to 100")
@@ -467,7 +468,7 @@ mod tests {
         #[expect(unsafe_code, reason = "plays the part of unsafe code gone wrong")]
         // SAFETY: the block's lease is not used until the tag is what it was.
         let set = |tag: Tag| unsafe { block.set_tag(tag) };
-        set(Tag::used(100, 4, 63 - intact.shard()));
+        set(Tag::used(4, 63 - intact.shard()));
         let corruption = pool.check().unwrap_err();
         set(intact);
         assert!(corruption.rule().starts_with("own-shard"), "{corruption}");

@@ -22,7 +22,9 @@ use crate::chunk::Region;
 use crate::map::{Cell, HeapMap};
 use crate::stats::VariadicStats;
 use crate::variadic::bins::Bins;
-use crate::variadic::block::{Block, CHUNK_OVERHEAD, Chunk, HEADER, LEAST, Lease, Tag, UNIT};
+use crate::variadic::block::{
+    Block, CHUNK_OVERHEAD, Chunk, HEADER, LEAST, Lease, Tag, UNIT, room_of,
+};
 use crate::variadic::node::LARGE;
 use crate::variadic::request::Request;
 
@@ -60,6 +62,8 @@ pub(crate) struct Arena {
     late: Option<Block>,
     /// Live blocks, and the late one: so neither leasing that nor a release that leaves one changes it.
     live_or_late: usize,
+    /// No chunk has fewer units for blocks: a smaller block is not all of one, which need not be looked at then.
+    least_chunk: u32,
     /// The shard's place in its pool.
     shard: usize,
     closed: bool,
@@ -75,6 +79,7 @@ impl Arena {
             idle: None,
             late: None,
             live_or_late: 0,
+            least_chunk: u32::MAX,
             shard: 0,
             closed: false,
         }
@@ -93,26 +98,27 @@ impl Arena {
             self.catch_up();
         }
         let units = request.search_units();
-        let block = match self.bins.take_small(units) {
-            Some(block) => block,
+        let (block, size) = match self.bins.take_small(units) {
+            Some(found) => found,
             None => self.take_large(units)?,
         };
         // SAFETY: it is free, no longer listed, and as large as the bins were asked for.
-        Some(unsafe { self.carve(block, request) })
+        Some(unsafe { self.carve(block, size, request) })
     }
 
     /// Takes out the block that the bins offer if they have no small one that is large enough.
     #[inline(never)]
-    fn take_large(&mut self, units: u32) -> Option<Block> {
+    fn take_large(&mut self, units: u32) -> Option<(Block, u32)> {
         let found = if self.policy.first_fit {
             self.bins.first(units)
         } else {
             self.bins.best(units)
         };
         let block = found?;
+        let size = block.size();
         // SAFETY: listed-iff-free: the bins just offered it.
-        unsafe { self.bins.remove(block) };
-        Some(block)
+        unsafe { self.bins.remove(block, size) };
+        Some((block, size))
     }
 
     /// Leases a block, trying every place where one could begin. Slow, and only of use for large alignments.
@@ -123,9 +129,9 @@ impl Arena {
             };
             let block = self.chunks().flat_map(Chunk::blocks).find(fits)?;
             // SAFETY: listed-iff-free: it is free.
-            unsafe { self.bins.remove(block) };
+            unsafe { self.bins.remove(block, block.size()) };
             // SAFETY: it is free, no longer listed, and large enough with its gap.
-            Some(unsafe { self.carve(block, request) })
+            Some(unsafe { self.carve(block, block.size(), request) })
         })
     }
 
@@ -150,8 +156,10 @@ impl Arena {
             head.set_before(Some(chunk));
         }
         self.chunks = Some(chunk);
+        let block = chunk.first();
+        self.least_chunk = self.least_chunk.min(block.size());
         // SAFETY: a new chunk's block is free and not listed; the region is as large as the request says.
-        unsafe { self.carve(chunk.first(), request) }
+        unsafe { self.carve(block, block.size(), request) }
     }
 
     /// As [`release`](Self::release), if that is a matter of a few instructions; else the lease comes back.
@@ -205,23 +213,28 @@ impl Arena {
     /// `late` is the late block.
     #[inline(always)]
     unsafe fn fit_late(&mut self, late: Block, request: Request) -> bool {
-        let (size, units) = (late.size(), request.units());
+        let (units, (size, behind_free)) = (request.units(), late.size_and_behind_free());
         if late.gap(request.log2_align()) != 0 {
             return false;
         }
         if size == units {
             return true;
         }
-        let behind = late.next();
-        if !self.bins.is_apart(behind) || late.previous().is_some_and(Block::is_free) {
+        // SAFETY: tiling: the next block.
+        let behind = unsafe { late.behind(size) };
+        if behind_free || !self.bins.is_apart(behind) {
             return false;
         }
-        let excess = (size + behind.size()).checked_sub(units);
-        let cut = excess.is_some_and(|excess| excess >= LARGE && !self.tolerates(excess, units))
+        let size = size + behind.size();
+        let excess = size.saturating_sub(units);
+        let cut = excess >= LARGE
+            && !self.tolerates(excess, units)
             && self.bins.only_apart(units, self.policy.first_fit);
         if cut {
             // SAFETY: the right to the late block is the arena's, the one behind it is free; both parts are large enough.
-            let rest = unsafe { late.move_end(units) };
+            let rest = unsafe { late.split(size, units) };
+            // SAFETY: it is free, and what is behind it knew of the block that stood apart.
+            unsafe { rest.tell_size(excess) };
             // SAFETY: it is free and unlisted; what stood apart is part of it, or of the late block.
             unsafe { self.bins.set_apart(rest) };
         }
@@ -251,21 +264,36 @@ impl Arena {
         self.live_or_late -= 1;
         // SAFETY: nobody has a lease of it any more.
         unsafe { block.set_free() };
-        // SAFETY: nobody has a lease of it any more, and it is not listed yet.
-        unsafe { self.take_next(block) };
-        if let Some(before) = block.previous().filter(|before| before.is_free()) {
+        let (mut size, behind_free) = block.size_and_behind_free();
+        // SAFETY: tiling: the next block.
+        let next = unsafe { block.behind(size) };
+        if next.is_free() {
+            let more = next.size();
             // SAFETY: listed-iff-free: it is free.
-            unsafe { self.bins.remove(before) };
-            // SAFETY: both are free and unlisted.
-            unsafe { before.join_next() };
-            block = before;
+            unsafe { self.bins.remove(next, more) };
+            next.forget();
+            size += more;
+        } else {
+            // SAFETY: this block is free now.
+            unsafe { next.set_behind_free(true) };
         }
-        if block.is_whole_chunk() {
+        if behind_free {
+            let more = block.told_size();
+            block.forget();
+            // SAFETY: told: a free block of this size ends here.
+            block = unsafe { block.before(more) };
+            // SAFETY: listed-iff-free: it is free.
+            unsafe { self.bins.remove(block, more) };
+            size += more;
+        }
+        // SAFETY: all parts are free and unlisted; the block behind was told just now, or by its free neighbour.
+        unsafe { block.set_merged(size) };
+        if size >= self.least_chunk && block.is_whole_chunk() {
             // SAFETY: it is free, unlisted, and the only one of its chunk.
-            return unsafe { self.retire(block) };
+            return unsafe { self.retire(block, size) };
         }
         // SAFETY: it is free and unlisted, and what was free beside it is part of it.
-        unsafe { self.bins.insert(block) };
+        unsafe { self.bins.insert(block, size) };
         None
     }
 
@@ -287,7 +315,7 @@ impl Arena {
         true
     }
 
-    /// Gives back what a leased block has beyond `units`, as far as that makes a free block.
+    /// Gives back what a leased block has beyond `units`, as far as that makes a free block. What is visible is in what is left.
     ///
     /// # Safety
     ///
@@ -305,7 +333,7 @@ impl Arena {
         self.catch_up();
         let idle = self.idle.take()?;
         // SAFETY: listed-iff-free, one-idle: it is free.
-        unsafe { self.bins.remove(idle) };
+        unsafe { self.bins.remove(idle, idle.size()) };
         // SAFETY: one-idle: it is the only block of its chunk; it was just unlisted.
         Some(unsafe { self.give_up(idle) })
     }
@@ -327,7 +355,7 @@ impl Arena {
         self.catch_up();
         self.blocks()
             .filter(|block| !block.is_free())
-            .map(|block| block.tag().len())
+            .map(|block| block.len())
             .sum()
     }
 
@@ -343,7 +371,7 @@ impl Arena {
             .take_while(|block| block.addr() <= addr);
         blocks.any(|block| {
             let offset = addr.wrapping_sub(block.payload().addr().get());
-            !block.is_free() && offset < block.tag().len()
+            !block.is_free() && offset < block.len()
         })
     }
 
@@ -371,15 +399,14 @@ impl Arena {
             map.begin_chunk(chunk.size());
             map.push(Cell::Header, CHUNK_OVERHEAD - HEADER);
             for block in chunk.blocks() {
+                let cell = if block.is_free() {
+                    Cell::Free
+                } else {
+                    Cell::Used
+                };
                 map.push(Cell::Header, HEADER);
-                map.push(
-                    if block.is_free() {
-                        Cell::Free
-                    } else {
-                        Cell::Used
-                    },
-                    block.capacity(),
-                );
+                map.push(cell, block.capacity());
+                map.push(Cell::Header, block.overhead() - HEADER); // in the same run as the header behind it
             }
             map.push(Cell::Header, HEADER);
         }
@@ -398,19 +425,33 @@ impl Arena {
     ///
     /// # Safety
     ///
-    /// The block is this arena's, free and unlisted, and large enough with its gap.
+    /// The block is this arena's, free and unlisted, of this size, and large enough with its gap.
     #[inline(always)]
-    unsafe fn carve(&mut self, block: Block, request: Request) -> Lease {
+    unsafe fn carve(&mut self, block: Block, size: u32, request: Request) -> Lease {
         if self.idle == Some(block) {
             self.idle = None;
         }
-        // SAFETY: the caller says all of this.
-        let block = unsafe { self.skip_gap(block, request.log2_align()) };
+        let gap = block.gap(request.log2_align());
+        let (block, size) = if gap == 0 {
+            (block, size)
+        } else {
+            // SAFETY: the caller says all of this.
+            unsafe { self.skip_gap(block, size, gap) }
+        };
         let units = request.units();
-        let excess = block.size() - units;
+        let excess = size - units;
         if excess >= LEAST && !self.tolerates(excess, units) {
             // SAFETY: the block is free and unlisted; both parts are blocks.
-            unsafe { self.cut(block, units) };
+            let rest = unsafe { block.split(size, units) };
+            // SAFETY: it is free; what is behind it knew of the block.
+            unsafe { rest.tell_size(excess) };
+            // SAFETY: it is free and unlisted; a used block follows, as one followed the whole.
+            unsafe { self.bins.insert(rest, excess) };
+        } else {
+            // SAFETY: tiling: the next block.
+            let next = unsafe { block.behind(size) };
+            // SAFETY: the block is about to be leased.
+            unsafe { next.set_behind_free(false) };
         }
         self.live_or_late += 1;
         // SAFETY: the block is free and unlisted: nobody else has a right to it.
@@ -424,49 +465,35 @@ impl Arena {
     /// The block is this arena's, no longer listed, as large as asked for, and nobody has a lease of it.
     #[inline]
     unsafe fn lease(&mut self, block: Block, request: Request) -> Lease {
-        let tag = Tag::used(request.len(), request.log2_align(), self.shard);
-        // SAFETY: the only right to it is the caller's.
-        unsafe { block.set_tag(tag) };
         // SAFETY: one-lease: there was none, and the block stays until released.
-        unsafe { Lease::new(block) }
+        let lease = unsafe { Lease::new(block) };
+        let tag = Tag::used(request.log2_align(), self.shard);
+        // SAFETY: this is the lease.
+        unsafe { block.set_tag_and_len(tag, request.len()) };
+        lease
     }
 
-    /// Leaves a free block in front so that the payload of the rest is aligned.
+    /// Leaves a free block in front so that the payload of the rest is aligned; gives the rest and its size.
     ///
     /// # Safety
     ///
-    /// The block is this arena's, free and unlisted, and larger than its gap by a block.
-    #[inline]
-    unsafe fn skip_gap(&mut self, block: Block, log2_align: u32) -> Block {
-        let gap = block.gap(log2_align);
-        if gap == 0 {
-            return block;
-        }
+    /// The block is this arena's, free and unlisted, of this size, and larger than its gap by a block.
+    #[cold]
+    unsafe fn skip_gap(&mut self, block: Block, size: u32, gap: u32) -> (Block, u32) {
         // SAFETY: the block is free and unlisted; its gap is large enough for a block, and so is the rest.
-        let rest = unsafe { block.split(gap) };
+        let rest = unsafe { block.split(size, gap) };
+        // SAFETY: it is free and unlisted.
+        unsafe { block.tell(gap) };
         // SAFETY: it is free and unlisted; the rest behind it is about to be used.
-        unsafe { self.bins.insert(block) };
-        rest
+        unsafe { self.bins.insert(block, gap) };
+        (rest, size - gap)
     }
 
     /// Whether a block of `units` may have so many more.
     #[inline]
     fn tolerates(&self, excess: u32, units: u32) -> bool {
-        let payload = u64::from(units) - (HEADER / UNIT) as u64;
-        u64::from(excess) * 100 <= payload * u64::from(self.policy.tolerance_percent)
-    }
-
-    /// Cuts a block behind `units` and lists the rest.
-    ///
-    /// # Safety
-    ///
-    /// The caller has the sole right to the block, which is not listed; both parts are blocks; the block behind is used.
-    #[inline]
-    unsafe fn cut(&mut self, block: Block, units: u32) {
-        // SAFETY: the caller says all of this.
-        let rest = unsafe { block.split(units) };
-        // SAFETY: it is new, free, and nobody's.
-        unsafe { self.bins.insert(rest) };
+        let excess = u64::from(excess) * UNIT as u64;
+        excess * 100 <= room_of(units) as u64 * u64::from(self.policy.tolerance_percent)
     }
 
     /// Makes a leased block `units` large, or one more.
@@ -475,44 +502,42 @@ impl Arena {
     ///
     /// The block was leased by this arena; it and a free block behind it have so many units.
     unsafe fn settle(&mut self, lease: &mut Lease, units: u32) {
-        let block = lease.block();
-        // SAFETY: the lease is the sole right.
-        unsafe { self.take_next(block) };
-        if block.size() - units >= LEAST {
-            // SAFETY: the lease is the sole right; what was free behind it is now part of it, so a used block follows.
-            unsafe { self.cut(block, units) };
-        }
-    }
-
-    /// Merges a block with the one behind it if that is free.
-    ///
-    /// # Safety
-    ///
-    /// The block is this arena's; the caller has the sole right to it, and it is not listed.
-    #[inline]
-    unsafe fn take_next(&mut self, block: Block) {
+        let (block, len) = (lease.block(), lease.block().len());
         let next = block.next();
         if next.is_free() {
             // SAFETY: listed-iff-free: it is free.
-            unsafe { self.bins.remove(next) };
-            // SAFETY: the right to the one is the caller's, the other is free and unlisted. A sentinel counts as used.
+            unsafe { self.bins.remove(next, next.size()) };
+            // SAFETY: the lease is the sole right to the one, the other is free and unlisted.
             unsafe { block.join_next() };
         }
+        let size = block.size();
+        if size - units >= LEAST {
+            // SAFETY: the lease is the sole right; both parts are blocks.
+            let rest = unsafe { block.split(size, units) };
+            // SAFETY: it is new, free, and nobody's.
+            unsafe { rest.tell(size - units) };
+            // SAFETY: it is free and unlisted; what was free behind the lease is part of it, so a used block follows.
+            unsafe { self.bins.insert(rest, size - units) };
+        } else {
+            // SAFETY: the lease is of a live block.
+            unsafe { block.next().set_behind_free(false) };
+        }
+        lease.set_len(len); // whose place depends on the size
     }
 
     /// Keeps one wholly free chunk, the smaller of two, and gives up the other.
     ///
     /// # Safety
     ///
-    /// The block is the only one of one of this arena's chunks, free and unlisted.
+    /// The block is the only one of one of this arena's chunks, free, unlisted, and of this size.
     #[inline]
-    unsafe fn retire(&mut self, block: Block) -> Option<Region> {
+    unsafe fn retire(&mut self, block: Block, size: u32) -> Option<Region> {
         if self.closed || self.idle.is_some() {
             // SAFETY: the caller says all of this.
-            return unsafe { self.give_up_one(block) };
+            return unsafe { self.give_up_one(block, size) };
         }
         // SAFETY: it is free and unlisted.
-        unsafe { self.bins.insert(block) };
+        unsafe { self.bins.insert(block, size) };
         self.idle = Some(block);
         None
     }
@@ -521,14 +546,14 @@ impl Arena {
     ///
     /// As for [`retire`](Self::retire).
     #[cold]
-    unsafe fn give_up_one(&mut self, block: Block) -> Option<Region> {
-        if self.closed || self.idle.is_some_and(|idle| idle.size() <= block.size()) {
+    unsafe fn give_up_one(&mut self, block: Block, size: u32) -> Option<Region> {
+        if self.closed || self.idle.is_some_and(|idle| idle.size() <= size) {
             // SAFETY: the caller says all of this.
             return Some(unsafe { self.give_up(block) });
         }
         let larger = self.take_idle();
         // SAFETY: it is free and unlisted.
-        unsafe { self.bins.insert(block) };
+        unsafe { self.bins.insert(block, size) };
         self.idle = Some(block);
         larger
     }
@@ -541,7 +566,7 @@ impl Arena {
     unsafe fn give_up(&mut self, first: Block) -> Region {
         let chunk = first
             .chunk()
-            .expect("back-link: a wholly free chunk's block is its first");
+            .expect("tiling: a wholly free block is all of its chunk");
         match chunk.before() {
             Some(before) => before.set_next(chunk.next()),
             None => self.chunks = chunk.next(),
@@ -555,14 +580,14 @@ impl Arena {
 }
 
 fn add_block(block: Block, stats: &mut VariadicStats) {
-    stats.header_bytes += HEADER;
+    stats.header_bytes += block.overhead();
     if block.is_free() {
         stats.free_blocks += 1;
         stats.free_bytes += block.capacity();
         stats.largest_free = stats.largest_free.max(block.capacity());
     } else {
         stats.live_blocks += 1;
-        stats.live_bytes += block.tag().len();
+        stats.live_bytes += block.len();
     }
 }
 

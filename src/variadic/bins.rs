@@ -81,10 +81,11 @@ impl Bins {
 
     /// Takes the block out that [`best`](Self::best) and [`first`](Self::first) would find, if that is a small one.
     #[inline]
-    pub(crate) fn take_small(&mut self, units: u32) -> Option<Block> {
-        let node = self.first_small(units)?;
-        self.take_first(node, node.next());
-        Some(node.block())
+    pub(crate) fn take_small(&mut self, units: u32) -> Option<(Block, u32)> {
+        let size = self.small_from(units);
+        let node = (*self.lists.get(size)?)?;
+        self.take_first(size, node.next());
+        Some((node.block(), size as u32))
     }
 
     /// Whether this is the block that stands apart.
@@ -117,12 +118,13 @@ impl Bins {
     ///
     /// # Safety
     ///
-    /// The caller has the shard's lock; the block is free, not listed, and nobody has a lease of it.
+    /// The caller has the shard's lock; the block is free, of this size, not listed, and nobody has a lease of it.
     #[inline]
-    pub(crate) unsafe fn insert(&mut self, block: Block) {
-        if block.size() < LARGE {
+    pub(crate) unsafe fn insert(&mut self, block: Block, size: u32) {
+        debug_assert_eq!(block.size(), size, "tiling: the caller knows the size");
+        if size < LARGE {
             // SAFETY: the block is the caller's.
-            self.insert_small(unsafe { Node::plant(block) })
+            self.insert_small(unsafe { Node::plant(block) }, size as usize)
         } else if self.apart.is_none() {
             self.apart = Some(block);
         } else {
@@ -136,12 +138,13 @@ impl Bins {
     ///
     /// # Safety
     ///
-    /// The block is listed here.
+    /// The block is listed here, and of this size.
     #[inline]
-    pub(crate) unsafe fn remove(&mut self, block: Block) {
-        if block.size() < LARGE {
+    pub(crate) unsafe fn remove(&mut self, block: Block, size: u32) {
+        debug_assert_eq!(block.size(), size, "tiling: the caller knows the size");
+        if size < LARGE {
             // SAFETY: the caller says so.
-            self.remove_small(unsafe { Node::of(block) })
+            self.remove_small(unsafe { Node::of(block) }, size as usize)
         } else if self.apart == Some(block) {
             self.apart = None;
         } else {
@@ -178,13 +181,18 @@ impl Bins {
 
     #[inline]
     fn first_small(&self, units: u32) -> Option<Node> {
+        *self.lists.get(self.small_from(units))?
+    }
+
+    /// The first list of blocks of `units` or more that is not empty; 64, which no list is, if there is none.
+    #[inline]
+    fn small_from(&self, units: u32) -> usize {
         let map = if units < LARGE {
             self.small_map >> units << units
         } else {
             0
         };
-        // 64 when the map is empty: no list has that number.
-        *self.lists.get(map.trailing_zeros() as usize)?
+        map.trailing_zeros() as usize
     }
 
     #[inline]
@@ -228,8 +236,7 @@ impl Bins {
     }
 
     #[inline]
-    fn insert_small(&mut self, node: Node) {
-        let size = node.size() as usize;
+    fn insert_small(&mut self, node: Node, size: usize) {
         let head = self.lists[size];
         node.set_next(head);
         self.nowhere.set_before(head, Some(node));
@@ -238,21 +245,20 @@ impl Bins {
     }
 
     #[inline]
-    fn remove_small(&mut self, node: Node) {
+    fn remove_small(&mut self, node: Node, size: usize) {
         let next = node.next();
         match node.before() {
             Some(before) => {
                 before.set_next(next);
                 self.nowhere.set_before(next, Some(before));
             }
-            None => self.take_first(node, next),
+            None => self.take_first(size, next),
         }
     }
 
-    /// Takes the first node out of its list; `next` is the second.
+    /// Takes the first node out of the list of this size; `next` is the second.
     #[inline]
-    fn take_first(&mut self, first: Node, next: Option<Node>) {
-        let size = first.size() as usize;
+    fn take_first(&mut self, size: usize, next: Option<Node>) {
         self.lists[size] = next;
         self.small_map &= !(u64::from(next.is_none()) << size);
         self.nowhere.set_before(next, None);

@@ -5,7 +5,7 @@
 //! What a bin keeps in a free block: links to others, and a place in a tree.
 
 use crate::asan::{self, Opened};
-use crate::variadic::block::{Block, LEAST, UNIT};
+use crate::variadic::block::{Block, LEAST, room_of};
 
 /// Blocks of so many units or more can hold a [`Branch`].
 pub(crate) const LARGE: u32 = 64;
@@ -47,8 +47,9 @@ struct Fork {
     parent: Option<Branch>,
 }
 
-const _: () = assert!(size_of::<Links>() <= (LEAST as usize - 1) * UNIT);
-const _: () = assert!(size_of::<Fork>() <= (LARGE as usize - 1) * UNIT);
+// Behind the links a free block has its size.
+const _: () = assert!(size_of::<Links>() + size_of::<u64>() <= room_of(LEAST));
+const _: () = assert!(size_of::<Fork>() + size_of::<u64>() <= room_of(LARGE));
 
 /// A free block whose links have been written: one that a bin lists. Valid until it is taken out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -109,8 +109,8 @@ impl<L: Lock> PoolBytes<L> {
         self.len == 0
     }
 
-    /// How many bytes there is room for without another block: what was asked for, rounded up to 16, or a little more if the
-    /// pool tolerated a larger block.
+    /// How many bytes there is room for without another block: what was asked for, rounded up so that it fills 16s together with
+    /// a header of 8 (24, 40, 56, ..), or a little more if the pool tolerated a larger block.
     #[inline]
     pub fn capacity(&self) -> usize {
         self.leased.capacity()

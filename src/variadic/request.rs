@@ -1,10 +1,10 @@
 //! What a block is asked for, checked and rounded.
 
 use crate::error::PoolError;
-use crate::variadic::block::{CHUNK_OVERHEAD, HEADER, MOST_ALIGN, MOST_CHUNK, UNIT};
+use crate::variadic::block::{CHUNK_OVERHEAD, MOST_ALIGN, MOST_CHUNK, UNIT, room_of, units_of};
 
 /// The most bytes of payload that a block can have.
-pub(crate) const MOST_ROOM: usize = MOST_CHUNK - CHUNK_OVERHEAD - HEADER;
+pub(crate) const MOST_ROOM: usize = room_of(((MOST_CHUNK - CHUNK_OVERHEAD) / UNIT) as u32);
 
 /// What a block is asked for, known to be possible. Two words of 64 bits, which calls pass in registers.
 #[derive(Clone, Copy, Debug)]
@@ -12,7 +12,7 @@ pub(crate) struct Request {
     /// What the user will see, in bytes.
     len: usize,
     /// The size of the block, in 32 bits; then the alignment of its payload, and by how many bytes what was asked for is smaller
-    /// than that.
+    /// than the block.
     place: u64,
 }
 
@@ -42,7 +42,7 @@ impl Request {
         }
         debug_assert!(len <= room, "what is visible has room");
         let units = units_for(room);
-        let spare = (room_of(units) - room) as u64;
+        let spare = (units as usize * UNIT - room) as u64;
         Ok(Self {
             len,
             place: u64::from(units) | u64::from(log2_align) << ALIGN_AT | spare << SPARE_AT,
@@ -80,14 +80,8 @@ impl Request {
 
     /// The payload asked for, in bytes.
     pub(crate) fn room(self) -> usize {
-        room_of(self.units()) - (self.place >> SPARE_AT) as usize
+        self.units() as usize * UNIT - (self.place >> SPARE_AT) as usize
     }
-}
-
-/// The bytes of payload of a block of this size.
-#[inline]
-const fn room_of(units: u32) -> usize {
-    units as usize * UNIT - HEADER
 }
 
 /// The size of a block with so many bytes of payload.
@@ -98,7 +92,7 @@ const fn room_of(units: u32) -> usize {
 #[inline]
 pub(crate) fn units_for(room: usize) -> u32 {
     assert!(room <= MOST_ROOM, "sizes are checked where they come in");
-    (room.max(1).div_ceil(UNIT) + HEADER / UNIT) as u32
+    units_of(room)
 }
 
 /// The most bytes that a block's `gap` can leave out. (One unit is too small for a free block; the next aligned place is

@@ -85,23 +85,6 @@ pub fn shrink_of_a_block_and_growth_of_another() {
     });
 }
 
-/// What others see of a block whose owner changes its length is the length.
-#[test]
-pub fn length_and_figures() {
-    model("bytes: set_len x figures", || {
-        let pool = pool(1);
-        let mut block = pool.alloc_copy(&[1; 16]);
-        let thread = spawn(1, move || {
-            block.clear();
-            block
-        });
-        let live = pool.live_bytes();
-        assert!(live == 16 || live == 0);
-        let block = join(thread);
-        assert_eq!((pool.live_bytes(), block.len()), (0, 0));
-    });
-}
-
 #[test]
 pub fn pool_drop_and_release() {
     model("bytes: pool drop x release", || {

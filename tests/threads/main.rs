@@ -1,6 +1,7 @@
 //! Pools that threads share, through their public API. Every test has a watchdog, none waits by the clock. Apart from the other
 //! tests, so that ThreadSanitizer need not look at those.
 
+mod bytes;
 mod capacity;
 mod churn;
 mod hold_shares;

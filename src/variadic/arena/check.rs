@@ -88,10 +88,10 @@ impl Walk<'_> {
             }
             (block, before) = (block.next(), Some(block));
         }
-        let ends = block.is_sentinel()
-            && !block.is_free()
-            && block.prev_size() == before.map_or(0, Block::size);
+        let units = (self.chunk.end() - self.chunk.first().addr()) / UNIT;
+        let ends = block.is_sentinel_of(units as u32);
         self.ensure(ends, block, "tiling: a sentinel ends the chunk")?;
+        self.check_told(block, before)?;
         self.check_idle(found)
     }
 
@@ -115,11 +115,17 @@ impl Walk<'_> {
             block,
             "tiling: blocks fill the chunk up to its sentinel",
         )?;
-        let linked = block.prev_size() == before.map_or(0, Block::size);
+        self.check_told(block, before)
+    }
+
+    fn check_told(&self, block: Block, before: Option<Block>) -> Result<(), Corruption> {
+        let free = before.filter(|before| before.is_free());
+        let told = block.is_behind_free() == free.is_some()
+            && free.is_none_or(|free| block.told_size() == free.size());
         self.ensure(
-            linked,
+            told,
             block,
-            "back-link: a block knows the size of the one before",
+            "told: a block knows whether the one before is free, and how large that is",
         )
     }
 
@@ -132,7 +138,7 @@ impl Walk<'_> {
             "payload-aligned: a payload has the alignment it was asked for",
         )?;
         self.ensure(
-            tag.len() <= block.capacity(),
+            block.len() <= block.capacity(),
             block,
             "len: no more is visible than there is",
         )?;

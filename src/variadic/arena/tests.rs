@@ -6,10 +6,11 @@ use std::ptr::NonNull;
 use rstest::rstest;
 
 use super::{Arena, Policy};
+use crate::asan;
 use crate::chunk::Region;
 use crate::error::{Corruption, PoolError};
 use crate::stats::VariadicStats;
-use crate::variadic::block::{Block, Chunk, LEAST, Lease, MOST_CHUNK, Tag, UNIT};
+use crate::variadic::block::{Block, Chunk, HEADER, LEAST, Lease, MOST_CHUNK, Tag, UNIT, room_of};
 use crate::variadic::request::{Request, units_for};
 
 const BEST: Policy = Policy {
@@ -82,7 +83,7 @@ impl Grown {
     }
 
     fn shrink(&mut self, lease: &mut Lease, room: usize) {
-        lease.set_len(room.min(lease.block().tag().len()));
+        lease.set_len(room.min(lease.block().len()));
         // SAFETY: every lease here is of this arena.
         unsafe { self.arena.shrink(lease, units_for(room)) };
         self.check();
@@ -201,7 +202,7 @@ fn a_small_rest_goes_with_the_block_and_comes_back() {
     let (a, fence) = (grown.alloc(64, 16), grown.alloc(0, 16));
     grown.release(a);
     let b = grown.alloc(48, 16);
-    assert_eq!(b.capacity(), 64);
+    assert_eq!(b.capacity(), 72);
     grown.release(b);
     assert_eq!(grown.free_sizes()[0], units_for(64));
     grown.release(fence);
@@ -211,15 +212,15 @@ fn a_small_rest_goes_with_the_block_and_comes_back() {
 fn a_block_within_the_tolerance_is_taken_whole() {
     // A hole of 1600 bytes; what is asked for; the tolerance; what is given.
     for (len, tolerance_percent, expected) in [
-        (1600, 0, 1600),
-        (1568, 0, 1568),
-        (1568, 2, 1568),
-        (1568, 3, 1600),
-        (800, 99, 800),
-        (800, 100, 1600),
-        (784, 100, 784),
-        (1, 100, 16),
-        (0, 100, 16),
+        (1600, 0, 1608),
+        (1568, 0, 1576),
+        (1568, 2, 1576),
+        (1568, 3, 1608),
+        (800, 99, 808),
+        (800, 100, 1608),
+        (784, 100, 792),
+        (1, 100, 24),
+        (0, 100, 24),
     ] {
         let mut grown = Grown::new(
             Policy {
@@ -279,16 +280,16 @@ fn a_lease_grows_into_a_free_neighbour_and_gives_its_tail_back() {
     assert!(!grown.extend(&mut a, 128, 128), "what is behind is used");
     grown.release(b);
     assert!(
-        !grown.extend(&mut a, 112 + 16 + 208 + 1, 1000),
+        !grown.extend(&mut a, 104 + 8 + 200 + 1, 1000),
         "more than there is"
     );
     assert!(grown.extend(&mut a, 128, 160));
-    assert_eq!(a.capacity(), 160);
+    assert_eq!(a.capacity(), 168);
     assert!(grown.extend(&mut a, 128, 1000));
-    assert_eq!(a.capacity(), 112 + 16 + 208);
+    assert_eq!(a.capacity(), 104 + 8 + 200);
     grown.shrink(&mut a, 10);
-    assert_eq!((a.capacity(), a.block().tag().len()), (16, 10));
-    assert_eq!(grown.free_sizes()[0], units_for(112 + 16 + 208) - LEAST);
+    assert_eq!((a.capacity(), a.block().len()), (24, 10));
+    assert_eq!(grown.free_sizes()[0], units_for(104 + 8 + 200) - LEAST);
     grown.release(fence);
     grown.release(a);
 }
@@ -296,7 +297,7 @@ fn a_lease_grows_into_a_free_neighbour_and_gives_its_tail_back() {
 #[test]
 fn an_exact_place_for_a_large_alignment_is_found() {
     let mut grown = Grown::new(BEST, 64 * 1024);
-    let filler: Vec<_> = (0..15).map(|_| grown.alloc(4080, 4096)).collect();
+    let filler: Vec<_> = (0..15).map(|_| grown.alloc(4088, 4096)).collect();
     let mut small = Vec::new();
     let request = Request::new(16, 16, 16).unwrap();
     while let Some(lease) = grown.arena.alloc(request) {
@@ -306,7 +307,7 @@ fn an_exact_place_for_a_large_alignment_is_found() {
     let hole = filler.next_back().unwrap();
     let addr = hole.payload().addr();
     grown.release(hole);
-    let request = Request::new(4080, 4080, 4096).unwrap();
+    let request = Request::new(4088, 4088, 4096).unwrap();
     assert!(
         grown.arena.alloc(request).is_none(),
         "no block will do wherever it begins"
@@ -474,14 +475,14 @@ fn after_a_release() -> (Grown, [Lease; 2], NonNull<u8>) {
 #[test]
 fn the_block_released_last_waits_for_one_of_its_size() {
     let (mut grown, leases, place) = after_a_release();
-    let again = grown.alloc(112, 16);
+    let again = grown.alloc(104, 16);
     assert_eq!(again.payload(), place);
     assert!(grown.arena.late.is_none());
     assert_eq!(grown.free_sizes().len(), 1, "nothing was cut");
     let [first, last] = leases;
     grown.release(first);
     grown.release(again);
-    let again = grown.alloc(112, 16);
+    let again = grown.alloc(104, 16);
     assert_eq!(again.payload(), place, "nothing was merged");
     grown.release(last);
     grown.release(again);
@@ -493,10 +494,10 @@ fn whatever_else_happens_merges_it_first() {
     let all: [(&str, Happens); 13] = [
         ("smaller", |g, leases| {
             leases.push(g.alloc(10, 16));
-            assert_eq!(leases[2].capacity(), 16);
+            assert_eq!(leases[2].capacity(), 24);
         }),
-        ("larger", |g, leases| leases.push(g.alloc(113, 16))),
-        ("aligned", |g, leases| leases.push(g.alloc(112, 2048))),
+        ("larger", |g, leases| leases.push(g.alloc(105, 16))),
+        ("aligned", |g, leases| leases.push(g.alloc(104, 2048))),
         ("release", |g, leases| g.release(leases.remove(0))),
         ("growth", |g, leases| {
             assert!(g.extend(&mut leases[0], 120, 120))
@@ -651,21 +652,30 @@ fn the_largest_request_makes_the_largest_chunk() {
     }
 }
 
-/// The header of a live block, to be written over as a user's unsafe code might.
-fn header_of(lease: &Lease) -> *mut [u8; 16] {
+/// The header of a block, to be written over as a user's unsafe code might.
+fn header_of(block: Block) -> *mut [u8; HEADER] {
     // SAFETY: the header lies right before the payload.
-    unsafe { lease.payload().sub(16) }.cast().as_ptr()
+    unsafe { block.payload().sub(HEADER) }.cast().as_ptr()
 }
 
-/// What `check` says while some bytes of a header are others.
-fn corrupted(arena: &mut Arena, header: *mut [u8; 16], offset: usize, bytes: &[u8]) -> Corruption {
-    // SAFETY: a header is 16 bytes, all of them initialised.
+/// What `check` says while some bytes of a header, or of as many others, are different.
+fn corrupted(
+    arena: &mut Arena,
+    header: *mut [u8; HEADER],
+    offset: usize,
+    bytes: &[u8],
+) -> Corruption {
+    // The end of a free block is poisoned, again each time the arena has looked at it.
+    let unpoison = || asan::unpoison(NonNull::new(header).unwrap().cast(), HEADER);
+    unpoison();
+    // SAFETY: all of its bytes are initialised.
     let intact = unsafe { header.read() };
     let mut corrupt = intact;
     corrupt[offset..offset + bytes.len()].copy_from_slice(bytes);
     // SAFETY: as above; no reference to the header is alive.
     unsafe { header.write(corrupt) };
     let corruption = arena.check().unwrap_err();
+    unpoison();
     // SAFETY: as above.
     unsafe { header.write(intact) };
     corruption
@@ -673,41 +683,79 @@ fn corrupted(arena: &mut Arena, header: *mut [u8; 16], offset: usize, bytes: &[u
 
 #[rstest]
 #[case(0, &[0; 4], "tiling: blocks fill")]
-#[case(0, &[1, 0, 0, 0], "tiling: blocks fill")]
-#[case::beyond_the_end(0, &[44, 1, 0, 0], "tiling: blocks fill")]
+#[case::smaller_than_any(0, &[2, 0, 0, 0], "tiling: blocks fill")]
+#[case::beyond_the_end(0, &[244, 1, 0, 0], "tiling: blocks fill")]
 #[case(0, &[255; 4], "tiling: blocks fill")]
-#[case(4, &[9, 0, 0, 0], "back-link")]
-#[case(8, &[0; 8], "one-lease")]
-#[case(9, &[255], "len")]
-#[case(8, &[1 | 4 << 1 | 128], "own-shard")]
-#[case(8, &[1 | 20 << 1 | 192], "payload-aligned")]
+#[case::behind_a_free_one(0, &[11, 0, 0, 0], "told")]
+#[case(4, &[255], "len")]
+#[case(6, &[0x20], "own-shard")]
+#[case(7, &[0x80 | 20 << 2], "payload-aligned")]
 fn a_corrupted_header_is_reported(#[case] offset: usize, #[case] bytes: &[u8], #[case] rule: &str) {
     let mut grown = Grown::new(BEST, 4096);
     let leases = [0; 3].map(|_| grown.alloc(64, 16));
     let place = leases[1].block().addr() - grown.arena.chunks().next().unwrap().addr();
-    let corruption = corrupted(&mut grown.arena, header_of(&leases[1]), offset, bytes);
+    let header = header_of(leases[1].block());
+    let corruption = corrupted(&mut grown.arena, header, offset, bytes);
     assert!(corruption.rule().starts_with(rule), "{corruption}");
-    let place = if rule == "one-lease" { 0 } else { place };
     assert_eq!((corruption.offset, corruption.chunk), (place, 0));
     leases.into_iter().for_each(|lease| grown.release(lease));
 }
 
 #[rstest]
-#[case::of_a_size(0, &[1, 0, 0, 0])]
-#[case::of_another_neighbour(4, &[9, 0, 0, 0])]
-#[case::that_is_free(8, &[0; 8])]
-fn a_corrupted_sentinel_is_reported(#[case] offset: usize, #[case] bytes: &[u8]) {
+#[case::of_a_size(0, &[2, 0, 0, 0], "tiling: a sentinel")]
+#[case::that_is_free(4, &[0; 4], "tiling: a sentinel")]
+#[case::of_another_chunk(4, &[1], "tiling: a sentinel")]
+#[case::behind_a_used_one(0, &[0; 4], "told")]
+fn a_corrupted_sentinel_is_reported(
+    #[case] offset: usize,
+    #[case] bytes: &[u8],
+    #[case] rule: &str,
+) {
     let mut grown = Grown::new(BEST, 4096);
     let lease = grown.alloc(64, 16);
     let sentinel = lease.block().next().next();
     assert!(sentinel.is_sentinel());
-    // SAFETY: the header lies right before what would be the payload.
-    let header = unsafe { sentinel.payload().sub(16) }.cast().as_ptr();
-    let corruption = corrupted(&mut grown.arena, header, offset, bytes);
-    assert!(
-        corruption.rule().starts_with("tiling: a sentinel"),
-        "{corruption}"
-    );
+    let corruption = corrupted(&mut grown.arena, header_of(sentinel), offset, bytes);
+    assert!(corruption.rule().starts_with(rule), "{corruption}");
+    grown.release(lease);
+}
+
+#[rstest]
+#[case::with_another_size(|block: Block| header_of(block.next()).wrapping_sub(1), 0)]
+#[case::that_says_it_is_used(|block: Block| header_of(block), 7)]
+fn a_corrupted_free_block_is_reported(
+    #[case] place: impl Fn(Block) -> *mut [u8; HEADER],
+    #[case] offset: usize,
+) {
+    let mut grown = Grown::new(BEST, 4096);
+    let [first, between, last] = [0; 3].map(|_| grown.alloc(64, 16));
+    let free = between.block();
+    grown.release(between);
+    let corruption = corrupted(&mut grown.arena, place(free), offset, &[0x80]);
+    let rule = if offset == 0 { "told" } else { "own-shard" };
+    assert!(corruption.rule().starts_with(rule), "{corruption}");
+    grown.release(first);
+    grown.release(last);
+}
+
+#[test]
+fn a_used_block_that_says_it_is_free_is_reported() {
+    let mut grown = Grown::new(BEST, 4096);
+    let leases = [0; 2].map(|_| grown.alloc(64, 16));
+    let header = header_of(leases[0].block());
+    let corruption = corrupted(&mut grown.arena, header, 4, &[0; 4]);
+    assert!(corruption.rule().starts_with("told"), "{corruption}");
+    leases.into_iter().for_each(|lease| grown.release(lease));
+}
+
+#[test]
+fn a_lost_lease_is_reported() {
+    let mut grown = Grown::new(BEST, 4096);
+    let lease = grown.alloc(64, 16);
+    grown.arena.live_or_late += 1;
+    let corruption = grown.arena.check().unwrap_err();
+    assert!(corruption.rule().starts_with("one-lease"), "{corruption}");
+    grown.arena.live_or_late -= 1;
     grown.release(lease);
 }
 
@@ -734,23 +782,27 @@ fn with_wrong_bins(change: impl FnOnce(&mut Arena, [Block; 4])) -> Corruption {
 fn wrong_bins_are_reported() {
     let unlisted = with_wrong_bins(|arena, [_, free, ..]| {
         // SAFETY: it is listed.
-        unsafe { arena.bins.remove(free) };
+        unsafe { arena.bins.remove(free, free.size()) };
     });
     let used = with_wrong_bins(|arena, [used, free, ..]| {
         // SAFETY: it is listed.
-        unsafe { arena.bins.remove(free) };
+        unsafe { arena.bins.remove(free, free.size()) };
         // SAFETY: nobody looks at its payload.
-        unsafe { arena.bins.insert(used) };
+        unsafe { arena.bins.insert(used, used.size()) };
     });
     let twice = with_wrong_bins(|arena, [_, free, ..]| {
         // SAFETY: nothing but `check` looks at the list.
-        unsafe { arena.bins.insert(free) };
+        unsafe { arena.bins.insert(free, free.size()) };
     });
     let elsewhere = with_wrong_bins(|arena, [.., rest]| {
         // SAFETY: it is free, and large enough for two.
-        let behind = unsafe { rest.split(LEAST) };
+        let behind = unsafe { rest.split(rest.size(), LEAST) };
         // SAFETY: it is nobody's.
-        unsafe { behind.set_tag(Tag::used(0, 4, arena.shard)) };
+        unsafe { behind.set_tag(Tag::used(4, arena.shard)) };
+        // SAFETY: it is free.
+        unsafe { rest.tell(LEAST) };
+        // SAFETY: it is used now.
+        unsafe { behind.next().set_behind_free(false) };
         arena.live_or_late += 1;
     });
     assert!(unlisted.rule().starts_with("listed-iff-free"), "{unlisted}");
@@ -760,11 +812,61 @@ fn wrong_bins_are_reported() {
 }
 
 #[test]
-fn only_a_first_block_tells_its_chunk() {
+fn only_a_block_that_is_all_of_its_chunk_tells_it() {
     let mut grown = Grown::new(BEST, 4096);
     let leases = [0; 2].map(|_| grown.alloc(64, 16));
+    let [first, second] = [0, 1].map(|at: usize| leases[at].block());
+    let rest = second.next();
+    assert_eq!([first, second, rest].map(Block::chunk), [None; 3]);
+    let whole = grown.alloc(room_of(254), 16);
     let chunk = grown.arena.chunks().next();
-    assert_eq!(leases[0].block().chunk(), chunk);
-    assert_eq!(leases[1].block().chunk(), None);
-    leases.into_iter().for_each(|lease| grown.release(lease));
+    assert_eq!(whole.block().chunk(), chunk);
+    let all = leases.into_iter().chain([whole]);
+    all.for_each(|lease| grown.release(lease));
+}
+
+#[test]
+fn a_long_block_keeps_its_length_behind_its_payload() {
+    const SHORT: usize = (1 << 20) - 8;
+    for (room, capacity) in [
+        (SHORT - 1, SHORT),
+        (SHORT, SHORT),
+        (SHORT + 1, SHORT + 8),
+        (SHORT + 8, SHORT + 8),
+        (SHORT + 9, SHORT + 24),
+    ] {
+        let mut grown = Grown::new(BEST, 4 << 20);
+        let mut lease = grown.alloc(room, 16);
+        assert_eq!(lease.capacity(), capacity);
+        for len in [room, 0, capacity] {
+            lease.set_len(len);
+            assert_eq!((lease.block().len(), grown.arena.live_bytes()), (len, len));
+        }
+        // SAFETY: inside the payload.
+        unsafe { lease.payload().write_bytes(0xff, capacity) };
+        assert_eq!(lease.block().len(), capacity);
+        let stats = grown.stats();
+        assert_eq!(
+            stats.header_bytes + stats.free_bytes + capacity,
+            stats.reserved_bytes
+        );
+        grown.release(lease);
+    }
+}
+
+#[test]
+fn a_block_that_becomes_long_or_short_keeps_its_length() {
+    const LONG: usize = 2 << 20;
+    let mut grown = Grown::new(BEST, 2 * LONG);
+    let mut lease = grown.alloc(1000, 4096);
+    for room in [LONG, 1000, LONG + 1] {
+        if room > 1000 {
+            assert!(grown.extend(&mut lease, room, room));
+        } else {
+            grown.shrink(&mut lease, room);
+        }
+        assert_eq!((lease.block().len(), lease.log2_align()), (1000, 12));
+        assert!(lease.capacity() >= room && lease.capacity() < room + 32);
+    }
+    grown.release(lease);
 }

@@ -9,13 +9,13 @@ use crate::variadic::block::{Block, Chunk, LEAST};
 /// Blocks of these sizes, one after the other in a chunk of their own; and the chunk, to be leaked or freed.
 fn blocks(sizes: &[u32]) -> (Chunk, Vec<Block>) {
     let units = sizes.iter().sum::<u32>() + LEAST;
-    let region = Region::try_new(Chunk::layout(48 + units as usize * 16).unwrap()).unwrap();
+    let region = Region::try_new(Chunk::layout(32 + units as usize * 16).unwrap()).unwrap();
     let chunk = Chunk::new(region);
     let mut rest = chunk.first();
     let split = |&size: &u32| {
         let block = rest;
         // SAFETY: nobody else knows of these blocks; the sizes leave a block at the end.
-        rest = unsafe { rest.split(size) };
+        rest = unsafe { rest.split(rest.size(), size) };
         block
     };
     (chunk, sizes.iter().map(split).collect())
@@ -66,11 +66,11 @@ fn the_best_is_the_smallest_that_will_do() {
     for (step, &block) in blocks.iter().chain(&blocks).enumerate() {
         if step < blocks.len() {
             // SAFETY: it is free and not listed.
-            unsafe { bins.insert(block) };
+            unsafe { bins.insert(block, block.size()) };
             listed.push(block.size());
         } else {
             // SAFETY: it was listed in the first round.
-            unsafe { bins.remove(block) };
+            unsafe { bins.remove(block, block.size()) };
             let at = listed
                 .iter()
                 .position(|&size| size == block.size())
@@ -106,7 +106,7 @@ fn a_visit_ends_when_it_is_told_to() {
     let mut bins = Bins::new();
     for &block in &blocks {
         // SAFETY: it is free and not listed.
-        unsafe { bins.insert(block) };
+        unsafe { bins.insert(block, block.size()) };
     }
     // The first is the one that stands apart.
     for most in 1..=sizes.len() {
@@ -129,16 +129,16 @@ fn among_equals_the_one_that_stands_apart_is_the_last_choice() {
     let mut bins = Bins::new();
     for &block in &blocks[..2] {
         // SAFETY: it is free and not listed.
-        unsafe { bins.insert(block) };
+        unsafe { bins.insert(block, block.size()) };
     }
     for ask in [LEAST, 300, 500] {
         assert_eq!(bins.best(ask), Some(blocks[1]));
     }
     // SAFETY: it was listed above.
-    unsafe { bins.remove(blocks[1]) };
+    unsafe { bins.remove(blocks[1], blocks[1].size()) };
     assert_eq!(bins.best(LEAST), Some(blocks[0]));
     // SAFETY: it is free and not listed.
-    unsafe { bins.insert(blocks[2]) };
+    unsafe { bins.insert(blocks[2], blocks[2].size()) };
     let best = [LEAST, 400, 401].map(|ask| bins.best(ask).unwrap());
     assert_eq!(best, [blocks[2], blocks[2], blocks[0]]);
     // SAFETY: the test is over.
@@ -172,7 +172,7 @@ fn visited_blocks_tell_where_they_are() {
     let mut bins = Bins::new();
     for &block in &blocks {
         // SAFETY: it is free and not listed.
-        unsafe { bins.insert(block) };
+        unsafe { bins.insert(block, block.size()) };
     }
     let mut places = Vec::new();
     bins.for_each(&mut |_, slot| {
@@ -196,10 +196,10 @@ fn the_smallest_large_block_is_found_in_its_tree() {
     let mut bins = Bins::new();
     for &block in &blocks {
         // SAFETY: it is free and not listed.
-        unsafe { bins.insert(block) };
+        unsafe { bins.insert(block, block.size()) };
     }
     // SAFETY: it was listed above, and stood apart.
-    unsafe { bins.remove(blocks[0]) };
+    unsafe { bins.remove(blocks[0], blocks[0].size()) };
     assert_eq!([bins.first(64), bins.best(64)], [Some(blocks[1]); 2]);
     assert_eq!([bins.first(65), bins.best(65)], [None; 2]);
     // SAFETY: the test is over.
