@@ -86,8 +86,14 @@ impl Arena {
     }
 
     /// Leases a block that the bins offer.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn alloc(&mut self, request: Request) -> Option<Lease> {
+        self.alloc_at_once(request)
+    }
+
+    /// As [`alloc`](Self::alloc), inlined with all that an allocation often does.
+    #[inline(always)]
+    pub(crate) fn alloc_at_once(&mut self, request: Request) -> Option<Lease> {
         if let Some(late) = self.late {
             // SAFETY: late-is-last: its lease was given back, and it is not listed.
             if unsafe { self.fit_late(late, request) } {
@@ -95,7 +101,8 @@ impl Arena {
                 // SAFETY: as before, and it is as large as asked for.
                 return Some(unsafe { self.lease(late, request) });
             }
-            self.catch_up();
+            // SAFETY: as before.
+            unsafe { self.merge_late(late) };
         }
         let units = request.search_units();
         let (block, size) = match self.bins.take_small(units) {
@@ -181,6 +188,7 @@ impl Arena {
     /// # Safety
     ///
     /// The block was leased by this arena.
+    #[inline(never)]
     pub(crate) unsafe fn release(&mut self, lease: Lease) -> Option<Region> {
         self.catch_up();
         let block = lease.block();
@@ -242,16 +250,28 @@ impl Arena {
     }
 
     /// Does what the last release left undone.
-    #[inline]
+    #[inline(never)]
     fn catch_up(&mut self) {
-        if let Some(late) = self.late.take() {
-            // SAFETY: late-is-last: its lease was given back.
-            let region = unsafe { self.merge(late) };
-            debug_assert!(
-                region.is_none(),
-                "late-is-last: no chunk becomes one too many"
-            );
+        if let Some(late) = self.late {
+            // SAFETY: late-is-last: its lease was given back, and it is not listed.
+            unsafe { self.merge_late(late) };
         }
+    }
+
+    /// Merges the late block.
+    ///
+    /// # Safety
+    ///
+    /// `late` is the late block.
+    #[inline(always)]
+    unsafe fn merge_late(&mut self, late: Block) {
+        self.late = None;
+        // SAFETY: late-is-last: its lease was given back.
+        let region = unsafe { self.merge(late) };
+        debug_assert!(
+            region.is_none(),
+            "late-is-last: no chunk becomes one too many"
+        );
     }
 
     /// Merges a block with its free neighbours and lists it. Gives the region that is no longer needed, if any.
@@ -259,7 +279,7 @@ impl Arena {
     /// # Safety
     ///
     /// The block was leased by this arena, and the lease given back.
-    #[inline]
+    #[inline(always)]
     unsafe fn merge(&mut self, mut block: Block) -> Option<Region> {
         self.live_or_late -= 1;
         // SAFETY: nobody has a lease of it any more.
@@ -530,7 +550,7 @@ impl Arena {
     /// # Safety
     ///
     /// The block is the only one of one of this arena's chunks, free, unlisted, and of this size.
-    #[inline]
+    #[cold]
     unsafe fn retire(&mut self, block: Block, size: u32) -> Option<Region> {
         if self.closed || self.idle.is_some() {
             // SAFETY: the caller says all of this.

@@ -49,6 +49,23 @@ impl Request {
         })
     }
 
+    /// Whether any block that is large enough will do: no more alignment is asked for than every payload has.
+    #[inline]
+    pub(super) fn is_plain(self) -> bool {
+        self.log2_align() == UNIT.trailing_zeros()
+    }
+
+    /// A plain request as it is, but so that the compiler knows that it is plain.
+    #[inline]
+    pub(super) fn known_as_plain(self) -> Self {
+        debug_assert!(self.is_plain(), "nobody's alignment is forgotten");
+        let plain = u64::from(UNIT.trailing_zeros()) << ALIGN_AT;
+        Self {
+            len: self.len,
+            place: self.place & !(63 << ALIGN_AT) | plain,
+        }
+    }
+
     /// What the user will see, in bytes.
     #[inline]
     pub(super) fn len(self) -> usize {

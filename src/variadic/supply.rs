@@ -291,7 +291,12 @@ fn free<L: Lock>(region: Region, arena: Guard<'_, L, Arena>) -> usize {
 /// Leases a block: from the calling thread's shard, from a new chunk for it, or, when the limit is reached, from any shard.
 #[inline]
 pub(crate) fn alloc<L: Lock>(shards: &Shards<L>, request: Request) -> Result<Leased<L>, PoolError> {
-    match alloc_at_once(shards, request) {
+    let leased = if request.is_plain() {
+        alloc_at_once::<L, true>(shards, request)
+    } else {
+        alloc_at_once::<L, false>(shards, request)
+    };
+    match leased {
         Some(leased) => Ok(leased),
         None => alloc_at(shards, shards.home(), request),
     }
@@ -301,9 +306,17 @@ pub(crate) fn alloc<L: Lock>(shards: &Shards<L>, request: Request) -> Result<Lea
 ///
 /// Not inlined: what it gives comes in two registers, and what comes after it need not be done with the lock.
 #[inline(never)]
-fn alloc_at_once<L: Lock>(shards: &Shards<L>, request: Request) -> Option<Leased<L>> {
+fn alloc_at_once<L: Lock, const PLAIN: bool>(
+    shards: &Shards<L>,
+    request: Request,
+) -> Option<Leased<L>> {
     let mut arena = shards.lock_home_at_once()?;
-    let lease = arena.alloc(request)?;
+    let request = if PLAIN {
+        request.known_as_plain()
+    } else {
+        request
+    };
+    let lease = arena.alloc_at_once(request)?;
     Some(Leased::new(lease, arena.shard()))
 }
 
