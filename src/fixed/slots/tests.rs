@@ -29,7 +29,7 @@ impl Slots {
     fn check(&self, leased: &BTreeSet<usize>) {
         let magazine: BTreeSet<usize> = self
             .magazine
-            .oldest(self.magazine.len())
+            .all()
             .iter()
             .map(|slot| slot.addr().get())
             .collect();
