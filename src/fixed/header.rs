@@ -375,6 +375,18 @@ impl Header {
         (next < end).then(|| header_at(base, next))
     }
 
+    /// A chunk of the region of which this is the first, by its place in there.
+    #[cfg(feature = "rayon")]
+    pub(crate) fn chunk(&self, index: usize) -> NonNull<Header> {
+        assert!(
+            index < usize::from(self.region_chunks),
+            "a region has {} chunks",
+            self.region_chunks
+        );
+        let base = self.base();
+        header_at(base, base.addr().get() + index * CHUNK)
+    }
+
     /// The first chunk of the region, in which the region's figures are kept.
     pub(crate) fn region(&self) -> NonNull<Header> {
         self.region

@@ -2,40 +2,44 @@
 //! Parallel walks: one walk whose groups go to whichever of `rayon`'s threads is free.
 //!
 //! ```text
-//!   shard   ┌ group ┬ group ┬ group ┬ group ┬ group ┬ group ┬ group ┐
-//!           │ left  │ pinned│ left  │ pinned│ pinned│       │       │
-//!           └───────┴───────┴───────┴───────┴───────┴───────┴───────┘
-//!                    worker 1        worker 2: a unit  ▲ the cursor goes on here
+//!   chunks  ┌ chunk ┬ chunk ┬ chunk ┬ chunk ┬ chunk ┬ chunk ┬ chunk ┬ chunk ┐
+//!           │ left  │ pinned│       │       │ left  │ left  │ pinned│       │
+//!           └───────┴───────┴───────┴───────┴───────┴───────┴───────┴───────┘
+//!            stretch 1          ▲ next        stretch 2          ▲ next
 //! ```
 //!
-//! The workers of a walk share a cursor for each shard. With the shard's lock, a worker pins the groups behind the cursor, moves
-//! the cursor to the last of them, and leaves those it had: all in one round, as a sequential walk does. So whoever is free
-//! takes the next groups, and nobody waits for a slow one. Workers begin at different shards.
+//! A walk first writes down where the chunks are, which stay until it ends. Each worker has a stretch of them, takes unit after unit
+//! off its front without a lock, and goes on with what is left of others' stretches: so nobody waits for a slow one. A thread has
+//! the same stretch in each walk, so that what it changed, objects and pins, is in its cache: taken by whoever comes first, half of
+//! the lines would be in another's, and to fetch one of those takes as long as ten objects.
 //!
-//! A unit of work is a group, or in a large pool several, so that workers seldom meet at the lock: but no more than leave some
-//! units for each worker. A group in which something was dropped is left as soon as it was visited.
+//! A unit of work is a group, or in a large pool many, but no more than leave some units for each worker. With its shard's lock a
+//! worker pins several groups of its unit, and leaves those it had, so that workers seldom meet there. A group in which something
+//! was dropped is left as soon as it was visited.
 
-use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::ops::{ControlFlow, Range};
 use std::ptr::NonNull;
 
 use super::FixedPool;
+use super::header::Header;
 use super::hold::forget_leaked_holds;
-use super::layout::GROUP;
+use super::layout::{GROUP, MOST_CHUNKS};
 use super::lease::{Due, Pin, Spot};
 use super::retire::destroy;
-use super::shard::{SlotShard, SlotShards, live};
+use super::shard::{Keep, SlotGuard, SlotShard, SlotShards, live};
 use super::slots::Slots;
 use super::store::Store;
 use super::visit::visit;
 use crate::access::{Access, Keyed, ThroughPool};
-use crate::sync::{AtomicUsize, Locked, Ordering};
+use crate::sync::{AtomicU64, AtomicUsize, Locked, Ordering};
 
-/// The most groups of a unit.
+/// The most groups that a worker is inside of.
 const MOST_GROUPS: usize = 32;
-/// The most objects of a unit.
+/// The most objects of these.
 const MOST_OBJECTS: usize = 8 * GROUP;
+/// The most groups of a unit, of which many may be empty.
+const MOST_OF_UNIT: usize = 8 * MOST_GROUPS;
 /// How many units there are at least for each worker, where there are more objects than a group has.
 const LEAST_UNITS: usize = 16;
 
@@ -48,7 +52,8 @@ impl<T, A: Access> FixedPool<T, A, Locked> {
     /// and goes on in the caller.
     ///
     /// Destructors put off by the walk run on the thread that leaves the group last, hence the bounds. In a large pool a thread is
-    /// inside of several groups at once: an object dropped meanwhile is destroyed at most 512 objects later.
+    /// inside of several groups at once: an object dropped meanwhile is destroyed at most 512 objects later. Memory is given back
+    /// when the walk ends, not before.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -121,7 +126,9 @@ fn walk<T: Send, A: Access>(store: &Store<T, A, Locked>, f: impl Fn(NonNull<T>) 
     let workers = rayon::current_num_threads();
     let walk = Walk::<T, A>::new(shards, workers);
     fork(0, workers, &|number| {
-        Worker::new(&walk, number, workers).run(&f)
+        // A thread begins where it began in the walk before: the groups that it has written are in its cache.
+        let number = rayon::current_thread_index().unwrap_or(number);
+        Worker::new(&walk, number % workers).run(&f)
     });
 }
 
@@ -134,48 +141,98 @@ fn fork(start: usize, end: usize, f: &(impl Fn(usize) + Sync)) {
     rayon::join(|| fork(start, middle, f), || fork(middle, end, f));
 }
 
-/// How far a parallel walk has come in a shard. On a cache line of its own.
-#[derive(Default)]
+/// A chunk, and the place of its shard.
+struct Piece {
+    header: NonNull<Header>,
+    shard: usize,
+}
+
+/// A group of the list of chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    chunk: u32,
+    group: u32,
+}
+
+impl Place {
+    fn of_word(word: u64) -> Self {
+        Self {
+            chunk: (word >> 32) as u32,
+            group: word as u32,
+        }
+    }
+
+    fn word(self) -> u64 {
+        u64::from(self.chunk) << 32 | u64::from(self.group)
+    }
+}
+
+/// The part of the list of chunks that one worker begins with. On a cache line of its own.
 #[repr(align(64))]
-struct Cursor {
-    /// The last group that was given to a worker.
-    last: Option<Spot>,
-    /// There is no group behind it.
-    at_end: bool,
+struct Stretch {
+    /// The place of the first group that was not given to a worker, as a word.
+    next: AtomicU64,
+    /// The first chunk behind it.
+    end: u32,
 }
 
 /// What the workers of a parallel walk share.
 ///
 /// # Invariants
 ///
-/// - *cursor-under-lock*: the cursor of a shard is touched only with the shard's lock.
-/// - *cursor-is-pinned*: while a cursor is not at its end, the group it names is pinned by the worker it was given to, which
-///   under the lock in which it leaves the group moves the cursor on, or to its end. So the chunk to go on from is attached.
-/// - *given-once*: a cursor only goes forward in the list of chunks, to which new ones are added in front: no group is given to
-///   two workers, nor twice to one.
+/// - *chunks-stay*: while this lives, `pieces` are attached: they were found under their shards' locks while `keep` was there.
+/// - *given-once*: a chunk is in one stretch, of which the cursor only goes forward: no group is given to two workers, nor twice
+///   to one.
 struct Walk<'a, T, A: Access> {
     shards: &'a SlotShards<Locked>,
-    /// One for each place of the shards' table.
-    cursors: Vec<UnsafeCell<Cursor>>,
-    /// The most objects of a unit of several groups.
-    most_objects: usize,
+    /// The chunks of all shards, in the order of a sequential walk.
+    pieces: Vec<Piece>,
+    /// One for each worker.
+    stretches: Vec<Stretch>,
+    /// Groups of a unit.
+    unit: u32,
     /// Not zero once a worker has panicked: then no more groups are given.
     panicked: AtomicUsize,
+    _keep: Keep<'a, Locked>,
     marker: PhantomData<(*mut T, A)>,
 }
 
-// SAFETY: what workers share are locks, a counter, and cursors, which are touched with a lock (cursor-under-lock). Each object
-// is given to one of them (given-once), and may be destroyed by another: on any thread, for `T` is `Send`.
+// SAFETY: what workers share are locks, counters, and chunks, of which they read without a lock what never changes. Each object is
+// given to one of them (given-once), and may be destroyed by another: on any thread, for `T` is `Send`.
 unsafe impl<T: Send, A: Access> Sync for Walk<'_, T, A> {}
 
 impl<'a, T, A: Access> Walk<'a, T, A> {
     fn new(shards: &'a SlotShards<Locked>, workers: usize) -> Self {
-        let live: usize = shards.iter().map(|shard| live(&shard.lock())).sum();
+        let keep = Keep::new(shards);
+        let mut pieces = Vec::new();
+        let (mut live_objects, mut opened) = (0, 0);
+        for shard in shards.iter() {
+            let slots = shard.lock();
+            live_objects += live(&slots);
+            opened += slots.opened();
+            drop(slots);
+            find_pieces(shard, &mut pieces);
+        }
+        let chunks = pieces.len();
+        let stretch = |number: usize| Stretch {
+            next: AtomicU64::new(
+                Place {
+                    chunk: (number * chunks / workers) as u32,
+                    group: 0,
+                }
+                .word(),
+            ),
+            end: ((number + 1) * chunks / workers) as u32,
+        };
+        let balanced = opened / GROUP / (workers * LEAST_UNITS);
+        let full = (MOST_OBJECTS / GROUP).saturating_mul(opened) / live_objects.max(1);
         Self {
             shards,
-            most_objects: (live / (workers * LEAST_UNITS)).clamp(GROUP, MOST_OBJECTS),
-            cursors: (0..shards.count()).map(|_| UnsafeCell::default()).collect(),
+            stretches: (0..workers).map(stretch).collect(),
+            pieces,
+            unit: full.min(balanced).clamp(1, MOST_OF_UNIT) as u32,
             panicked: AtomicUsize::new(0),
+            _keep: keep,
             marker: PhantomData,
         }
     }
@@ -184,24 +241,92 @@ impl<'a, T, A: Access> Walk<'a, T, A> {
         self.panicked.load(Ordering::Relaxed) != 0
     }
 
-    /// The cursor of a shard.
-    ///
-    /// # Safety
-    ///
-    /// The caller has locked the shard at `index` as long as it has the cursor, and takes it once.
-    #[expect(clippy::mut_from_ref, reason = "what the shard's lock guards")]
-    unsafe fn cursor(&self, index: usize) -> &mut Cursor {
-        let cursor = self.cursors[index].get();
-        // SAFETY: valid: `self` is borrowed. Aliasing: cursor-under-lock.
-        unsafe { &mut *cursor }
+    /// The header of a chunk of the list, and the place of its shard.
+    fn piece(&self, chunk: u32) -> (&Header, usize) {
+        let piece = &self.pieces[chunk as usize];
+        // SAFETY: chunks-stay. Aliasing: whatever changes in it is a cell.
+        (unsafe { piece.header.as_ref() }, piece.shard)
+    }
+
+    /// Gives the next unit of a stretch: groups of one shard.
+    fn give(&self, stretch: &Stretch) -> Option<Range<Place>> {
+        if self.has_panicked() {
+            return None;
+        }
+        let mut given = None;
+        let _ = stretch
+            .next
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
+                let start = Place::of_word(word);
+                given = (start.chunk < stretch.end).then(|| start..self.behind(start, stretch.end));
+                given.as_ref().map(|unit| unit.end.word())
+            });
+        given
+    }
+
+    /// The place behind the unit that begins at `start`: groups of one shard.
+    fn behind(&self, start: Place, end: u32) -> Place {
+        let (mut place, mut left) = (start, self.unit);
+        let (_, shard) = self.piece(start.chunk);
+        while place.chunk < end {
+            let (header, other) = self.piece(place.chunk);
+            let here = header.groups().len() as u32 - place.group;
+            if other != shard {
+                break;
+            }
+            if left < here {
+                place.group += left;
+                break;
+            }
+            left -= here;
+            place = Place {
+                chunk: place.chunk + 1,
+                group: 0,
+            };
+        }
+        place
     }
 }
 
-/// One thread's part of a parallel walk: a unit of groups it is inside of, and what is to be destroyed since it left the last one.
+/// How many regions are looked up under one lock.
+const REGIONS_AT_ONCE: usize = 64;
+
+/// Adds the chunks of a shard. Room for them is made while the lock is free.
+fn find_pieces(shard: &SlotShard<Locked>, pieces: &mut Vec<Piece>) {
+    let mut last: Option<NonNull<Header>> = None;
+    loop {
+        let chunks = shard.lock().chunk_count();
+        pieces.reserve(chunks + MOST_CHUNKS);
+        let slots = shard.lock();
+        for _ in 0..REGIONS_AT_ONCE {
+            // SAFETY: chunks-stay.
+            let after = last.map(|first| unsafe { first.as_ref() });
+            let Some(first) = slots.next_region(after) else {
+                return;
+            };
+            let count = usize::from(first.region_chunks());
+            if count > pieces.capacity() - pieces.len() {
+                break;
+            }
+            let piece = |index| Piece {
+                header: first.chunk(index),
+                shard: shard.index(),
+            };
+            pieces.extend((0..count).map(piece));
+            last = Some(NonNull::from(first));
+        }
+    }
+}
+
+/// One thread's part of a parallel walk: the groups it is inside of, and what is to be destroyed since it left the last ones.
 struct Worker<'w, 'a, T, A: Access> {
     walk: &'w Walk<'a, T, A>,
-    /// The place of the shard whose groups these are.
-    index: usize,
+    /// The stretch it begins with.
+    number: usize,
+    /// What is left of its unit.
+    unit: Range<Place>,
+    /// The place of the shard whose groups all these are.
+    shard: usize,
     pins: [Option<Pin>; MOST_GROUPS],
     pinned: usize,
     dues: [Option<Due>; MOST_GROUPS],
@@ -211,11 +336,13 @@ struct Worker<'w, 'a, T, A: Access> {
 }
 
 impl<'w, 'a, T, A: Access> Worker<'w, 'a, T, A> {
-    /// One of so many workers.
-    fn new(walk: &'w Walk<'a, T, A>, number: usize, workers: usize) -> Self {
+    fn new(walk: &'w Walk<'a, T, A>, number: usize) -> Self {
+        let nowhere = Place { chunk: 0, group: 0 };
         Self {
             walk,
-            index: number * walk.shards.count() / workers,
+            number,
+            unit: nowhere..nowhere,
+            shard: 0,
             pins: [const { None }; MOST_GROUPS],
             pinned: 0,
             dues: [const { None }; MOST_GROUPS],
@@ -224,65 +351,76 @@ impl<'w, 'a, T, A: Access> Worker<'w, 'a, T, A> {
         }
     }
 
-    /// Runs `f` on the objects of unit after unit, from shard to shard, until there is none left.
+    /// Runs `f` on the objects of unit after unit, until there is none left.
     fn run(mut self, f: &impl Fn(NonNull<T>)) {
-        let shards = self.walk.shards;
-        for _ in 0..shards.count() {
-            if let Some(shard) = shards.get(self.index) {
-                self.run_shard(shard, f);
+        while self.advance() {
+            for place in 0..self.pinned {
+                self.visit(place, f);
             }
-            self.index = (self.index + 1) % shards.count();
         }
         self.done = true;
     }
 
-    fn run_shard(&mut self, shard: &SlotShard<Locked>, f: &impl Fn(NonNull<T>)) {
-        loop {
-            self.advance(shard);
-            if self.pinned == 0 {
-                return;
-            }
-            for place in 0..self.pinned {
-                self.visit(place, shard, f);
-            }
-        }
-    }
-
     /// Runs `f` on the objects of one pinned group.
-    fn visit(&mut self, place: usize, shard: &SlotShard<Locked>, f: &impl Fn(NonNull<T>)) {
+    fn visit(&mut self, place: usize, f: &impl Fn(NonNull<T>)) {
         let Some(pin) = &self.pins[place] else { return };
         let _: ControlFlow<()> = visit::<T, A, ()>(pin, &mut |object| {
             f(object);
             ControlFlow::Continue(())
         });
-        // The last one is left when the cursor has moved on.
-        if pin.bits().dropped() != 0 && place + 1 < self.pinned {
-            self.leave(&mut shard.lock(), place..place + 1);
+        if pin.bits().dropped() != 0 {
+            self.leave(&mut self.slots(), place..place + 1);
             self.destroy();
         }
     }
 
-    /// Leaves the groups and pins the next ones behind the cursor, under one lock.
+    /// Leaves the groups and pins the next ones, if there are any: under one lock where they are of one shard.
     #[inline(never)]
-    fn advance(&mut self, shard: &SlotShard<Locked>) {
-        let mut slots = shard.lock();
-        // SAFETY: the shard at `index` is locked until `slots` is dropped.
-        let cursor = unsafe { self.walk.cursor(self.index) };
-        debug_assert!(
-            cursor.at_end || cursor.last.is_none_or(|last| slots.is_inside(last)),
-            "cursor-is-pinned: a worker has left the last group before its time"
-        );
-        self.leave(&mut slots, 0..self.pinned);
-        self.pinned = 0;
-        if !self.walk.has_panicked() && !cursor.at_end {
-            self.pin_behind(&mut slots, cursor.last);
+    fn advance(&mut self) -> bool {
+        loop {
+            if (self.unit.is_empty() || self.walk.has_panicked()) && !self.begin_unit() {
+                self.leave_all();
+                return false;
+            }
+            let mut slots = self.slots();
+            self.leave(&mut slots, 0..self.pinned);
+            self.pinned = 0;
+            self.pin(&mut slots);
+            drop(slots);
+            self.destroy();
+            if self.pinned > 0 {
+                return true;
+            }
         }
-        match self.pinned.checked_sub(1) {
-            Some(last) => cursor.last = self.pins[last].as_ref().map(Pin::spot),
-            None => cursor.at_end = true,
+    }
+
+    /// Takes the next unit, if there is one: of its own stretch, or of one that others have not come to the end of.
+    fn begin_unit(&mut self) -> bool {
+        let (before, behind) = self.walk.stretches.split_at(self.number);
+        let mut stretches = behind.iter().chain(before);
+        let Some(unit) = stretches.find_map(|stretch| self.walk.give(stretch)) else {
+            return false;
+        };
+        let (_, shard) = self.walk.piece(unit.start.chunk);
+        if shard != self.shard {
+            self.leave_all();
         }
-        drop(slots);
-        self.destroy();
+        (self.unit, self.shard) = (unit, shard);
+        true
+    }
+
+    /// Locks the shard.
+    fn slots(&self) -> SlotGuard<'w, Locked> {
+        let shard = self.walk.shards.get(self.shard);
+        shard.expect("a shard with chunks was made").lock()
+    }
+
+    fn leave_all(&mut self) {
+        if self.pinned > 0 {
+            self.leave(&mut self.slots(), 0..self.pinned);
+            self.pinned = 0;
+            self.destroy();
+        }
     }
 
     /// Gives pins back, whose groups' chunks stay attached while the shard is locked.
@@ -297,22 +435,40 @@ impl<'w, 'a, T, A: Access> Worker<'w, 'a, T, A> {
         }
     }
 
-    /// Pins groups behind the given one, or from the start: one, if there is one with a live object, and as many more as make a
-    /// unit.
-    fn pin_behind(&mut self, slots: &mut Slots, mut last: Option<Spot>) {
+    /// Pins groups of the unit that have live objects: as many as may be pinned at once.
+    fn pin(&mut self, slots: &mut Slots) {
+        slots.flush();
         let mut objects = 0;
-        let most = self.walk.most_objects;
-        while self.pinned < MOST_GROUPS && objects < most {
-            let Some(spot) = slots.live_next(last) else {
-                return;
+        while !self.unit.is_empty() {
+            let (Place { chunk, group }, end) = (self.unit.start, self.unit.end);
+            let (header, _) = self.walk.piece(chunk);
+            let opened = header.opened().div_ceil(GROUP) as u32;
+            let behind = if chunk < end.chunk {
+                opened
+            } else {
+                opened.min(end.group)
             };
-            objects += spot.mask.count_ones() as usize;
-            if objects > most {
-                return;
+            for group in group..behind {
+                let spot = Spot {
+                    header: NonNull::from(header),
+                    group: group as usize,
+                    mask: header.live_mask(group as usize),
+                };
+                if spot.mask == 0 {
+                    continue;
+                }
+                objects += spot.mask.count_ones() as usize;
+                if objects > MOST_OBJECTS || self.pinned == MOST_GROUPS {
+                    self.unit.start.group = group;
+                    return;
+                }
+                self.pins[self.pinned] = Some(slots.pin(spot));
+                self.pinned += 1;
             }
-            self.pins[self.pinned] = Some(slots.pin(spot));
-            self.pinned += 1;
-            last = Some(spot);
+            self.unit.start = end.min(Place {
+                chunk: chunk + 1,
+                group: 0,
+            });
         }
     }
 
@@ -336,8 +492,6 @@ impl<T, A: Access> Drop for Worker<'_, '_, T, A> {
         }
         self.walk.panicked.store(1, Ordering::Relaxed);
         self.destroy();
-        if let Some(shard) = self.walk.shards.get(self.index) {
-            self.advance(shard);
-        }
+        self.leave_all();
     }
 }

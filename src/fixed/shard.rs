@@ -62,6 +62,8 @@ pub(crate) struct Common {
     idle: AtomicUsize,
     /// How many holds there are.
     holds: AtomicUsize,
+    /// How many walks there are that go from chunk to chunk without the lock.
+    keeps: AtomicUsize,
 }
 
 impl Common {
@@ -75,6 +77,7 @@ impl Common {
             capacity: zero(),
             idle: zero(),
             holds: zero(),
+            keeps: zero(),
         }
     }
 
@@ -105,6 +108,12 @@ impl Common {
     /// One hold less; whether it was the last.
     pub(crate) fn lower_hold(&self) -> bool {
         self.holds.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// Whether no chunk may be detached; read under a shard's lock. A hold looks objects up by key without the lock, and a
+    /// parallel walk finds its next groups so: in chunks that must stay.
+    fn keeps_chunks(&self) -> bool {
+        self.is_held() || self.keeps.load(Ordering::Acquire) != 0
     }
 
     /// Forgets holds that were leaked. The caller has the only reference to the pool.
@@ -716,8 +725,7 @@ fn give_back<L: Lock>(mut slots: SlotGuard<'_, L>, idle: Idle) {
     if !slots.is_closed() {
         let kept = common.config.keep_empty.unwrap_or(usize::MAX);
         let others = common.idle.fetch_add(1, Ordering::Relaxed);
-        // A hold looks objects up by key without the lock, in chunks that must stay.
-        if others < kept || common.is_held() {
+        if others < kept || common.keeps_chunks() {
             return;
         }
     }
@@ -765,12 +773,11 @@ impl<L: Lock> Drop for Claims<L> {
     }
 }
 
-/// Gives all wholly free regions back to the system, unless the pool is held; returns how many bytes.
+/// Gives all wholly free regions back to the system, unless chunks must stay; returns how many bytes.
 pub(crate) fn shrink<L: Lock>(shards: &SlotShards<L>) -> usize {
     let give_back = |shard: &SlotShard<L>| {
         let mut slots = shard.lock();
-        // A hold looks objects up by key without the lock, in chunks that must stay.
-        if shards.common().is_held() {
+        if shards.common().keeps_chunks() {
             return 0;
         }
         receive(&mut slots, shard);
@@ -784,7 +791,7 @@ pub(crate) fn shrink<L: Lock>(shards: &SlotShards<L>) -> usize {
     shards.iter().map(give_back).sum()
 }
 
-/// Gives back what wholly free chunks are too many: those that became free while the pool was held.
+/// Gives back what wholly free chunks are too many: those that became free while chunks had to stay.
 pub(crate) fn trim<L: Lock>(shards: &SlotShards<L>) {
     let common = shards.common();
     let kept = common.config.keep_empty.unwrap_or(usize::MAX);
@@ -794,13 +801,35 @@ pub(crate) fn trim<L: Lock>(shards: &SlotShards<L>) {
             return;
         }
         let mut slots = shard.lock();
-        if common.is_held() {
+        if common.keeps_chunks() {
             return;
         }
         let (detached, claims) = detach(&mut slots, |slots| slots.detach_idle(too_many));
         drop(slots);
         drop(detached);
         drop(claims);
+    }
+}
+
+/// While this lives no chunk of the pool is detached that is found under its shard's lock.
+#[cfg(feature = "rayon")]
+pub(crate) struct Keep<'a, L: Lock>(&'a SlotShards<L>);
+
+#[cfg(feature = "rayon")]
+impl<'a, L: Lock> Keep<'a, L> {
+    pub(crate) fn new(shards: &'a SlotShards<L>) -> Self {
+        // Each stands for a call that has not returned: they cannot overflow.
+        shards.common().keeps.fetch_add(1, Ordering::Relaxed);
+        Self(shards)
+    }
+}
+
+#[cfg(feature = "rayon")]
+impl<L: Lock> Drop for Keep<'_, L> {
+    fn drop(&mut self) {
+        if self.0.common().keeps.fetch_sub(1, Ordering::AcqRel) == 1 {
+            trim(self.0);
+        }
     }
 }
 

@@ -330,10 +330,16 @@ impl Slots {
         self.count_out();
     }
 
-    /// Whether a walk is inside the group of a spot, whose chunk is attached.
+    /// The first chunk of a region: of the newest, or of the one behind the given one, which is attached.
     #[cfg(feature = "rayon")]
-    pub(crate) fn is_inside(&self, spot: Spot) -> bool {
-        self.group(spot).is_pinned()
+    pub(crate) fn next_region(&self, after: Option<&Header>) -> Option<&Header> {
+        let Some(first) = after else {
+            return self.chunks.first();
+        };
+        // SAFETY: linked-is-live: all of a region is attached together.
+        let last = unsafe { first.chunk(usize::from(first.region_chunks()) - 1).as_ref() };
+        // Chunks of one region are neighbours in the list, the first in front.
+        self.chunks.after(last)
     }
 
     /// Flushes, then pins the first group with a live object: behind the pinned one, or from the start.
@@ -356,7 +362,11 @@ impl Slots {
     pub(crate) fn unpin(&mut self, pin: Pin, held: bool) -> Due {
         pin.bits().unpin(pin.role());
         self.pins -= 1;
-        let mask = if held { 0 } else { pin.bits().settle() };
+        let mask = match pin.bits().dropped() {
+            0 => 0,
+            _ if held => 0,
+            _ => pin.bits().settle(),
+        };
         self.due(Spot { mask, ..pin.spot() })
     }
 

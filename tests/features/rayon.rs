@@ -241,6 +241,27 @@ fn closures_may_spawn_walk_hold_and_shrink() {
 }
 
 #[test]
+fn chunks_that_become_free_meanwhile_go_back_at_the_end() {
+    let destroyed = AtomicUsize::new(0);
+    let pool = FixedPool::builder().keep_empty(1).build();
+    let handles = Handles::new(&pool, MANY, &destroyed);
+    let chunks = pool.stats().chunks;
+    threads(3).install(|| {
+        pool.par_for_each(|object| {
+            handles.drop(object.number);
+            if object.number % 500 == 0 {
+                assert_eq!((pool.shrink_to_fit(), pool.stats().chunks), (0, chunks));
+            }
+        });
+    });
+    assert_eq!((destroyed.load(Relaxed), pool.len()), (MANY, 0));
+    assert!(chunks > 1 || cfg!(miri));
+    assert_eq!(pool.stats().chunks, 1);
+    pool.par_for_each(|_| unreachable!("there is no object"));
+    assert!(pool.shrink_to_fit() > 0 && pool.stats().chunks == 0);
+}
+
+#[test]
 fn under_a_hold_destruction_waits_for_its_end() {
     let destroyed = AtomicUsize::new(0);
     let pool = FixedPool::new();
