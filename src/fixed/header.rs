@@ -249,6 +249,18 @@ impl Header {
         unsafe { std::slice::from_raw_parts(self.groups.as_ptr(), count) }
     }
 
+    /// Has the processor fetch what a walk reads of a group; of a group behind the last one that is the chunk `next`'s.
+    #[inline]
+    pub(crate) fn fetch_group(&self, group: usize, next: impl FnOnce() -> Option<NonNull<Header>>) {
+        let count = (self.total as usize).div_ceil(GROUP);
+        if group < count {
+            fetch(self.groups.as_ptr().wrapping_add(group));
+        } else if let Some(next) = next() {
+            // Its header is two lines, then come its groups.
+            fetch(next.as_ptr().cast::<Group>().wrapping_add(group - count));
+        }
+    }
+
     /// The group of the slot at `index`, and the slot's bit in it.
     #[inline]
     pub(crate) fn group_of(&self, index: usize) -> (&Group, u64) {
@@ -411,6 +423,18 @@ impl Header {
                 .expect("no chunk lies at address zero")
         })
     }
+}
+
+/// Has the processor fetch a cache line, where it can be asked to.
+#[inline]
+fn fetch<T>(line: *const T) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: a hint, which accesses nothing, whatever lies there.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.cast());
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = line;
 }
 
 /// The places of the set bits, lowest first.

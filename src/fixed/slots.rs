@@ -22,6 +22,10 @@ use super::magazine::{MAGAZINE, Magazine};
 use super::region::{Detached, NewRegion};
 use crate::sync::{Ordering, Rule, keeps};
 
+/// So many groups ahead of a walk are fetched: in a sparse pool the objects of one take a third as long as its bitmaps to come from
+/// a far cache.
+const AHEAD: usize = 8;
+
 /// Chunks that have unopened slots: neighbours in one region.
 struct Unopened {
     header: NonNull<Header>,
@@ -409,6 +413,7 @@ impl Slots {
         let header = unsafe { spot.header() };
         let next = spot.group + 1;
         let behind = header.groups().get(next)?;
+        header.fetch_group(next + AHEAD, || header.all.next.get());
         let mask = header.live_mask_of(next, behind);
         (mask != 0 && self.magazine.is_empty()).then_some((behind, mask))
     }
