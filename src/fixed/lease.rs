@@ -155,6 +155,7 @@ impl Pin {
     /// # Safety
     ///
     /// The spot was just found, in an attached chunk, under the lock that the caller still has.
+    #[inline]
     pub(crate) unsafe fn new(spot: Spot) -> Self {
         // SAFETY: the caller found it.
         let header = unsafe { spot.header() };

@@ -356,6 +356,7 @@ impl Slots {
     }
 
     /// Pins the group of a spot with all its live objects, which was just found.
+    #[inline]
     pub(crate) fn pin(&mut self, spot: Spot) -> Pin {
         self.pins += 1;
         // SAFETY: it was just found, in the list (linked-is-live), under the same `&mut self`.
@@ -363,15 +364,16 @@ impl Slots {
     }
 
     /// Gives a pin back. Unless the pool is held, also returns the objects whose destruction it was the last to put off.
+    #[inline]
     pub(crate) fn unpin(&mut self, pin: Pin, held: bool) -> Due {
         pin.bits().unpin(pin.role());
         self.pins -= 1;
-        let mask = match pin.bits().dropped() {
-            0 => 0,
-            _ if held => 0,
-            _ => pin.bits().settle(),
-        };
-        self.due(Spot { mask, ..pin.spot() })
+        let due = |mask| Spot { mask, ..pin.spot() };
+        if pin.bits().dropped() == 0 {
+            return Due::new(due(0)); // without a look at what else there is to do, for it is nothing
+        }
+        let mask = if held { 0 } else { pin.bits().settle() };
+        self.due(due(mask))
     }
 
     /// Moves a pin on to the group behind, if that is in the same chunk and nothing else is to be done: what [`pin_next`]
