@@ -113,7 +113,8 @@ impl Common {
     /// Whether no chunk may be detached; read under a shard's lock. A hold looks objects up by key without the lock, and a
     /// parallel walk finds its next groups so: in chunks that must stay.
     fn keeps_chunks(&self) -> bool {
-        self.is_held() || self.keeps.load(Ordering::Acquire) != 0
+        let is_kept = || cfg!(feature = "rayon") && self.keeps.load(Ordering::Acquire) != 0;
+        self.is_held() || is_kept()
     }
 
     /// Forgets holds that were leaked. The caller has the only reference to the pool.
