@@ -254,7 +254,7 @@ impl<T, A: Access, L: Lock> FixedPool<T, A, L> {
 
     /// Gives wholly free regions back to the system; returns how many bytes. O(capacity / 64).
     ///
-    /// A region is a chunk or, in a large pool, up to 32 of them. While the pool is held, nothing goes back.
+    /// A region is a chunk or, in a large pool, up to 32 of them. While the pool is held or walked in parallel, nothing goes back.
     pub fn shrink_to_fit(&self) -> usize {
         self.store.shards().map_or(0, shard::shrink)
     }
@@ -635,7 +635,8 @@ impl<T, A: Access, L: Lock> FixedPoolBuilder<T, A, L> {
     }
 
     /// At most `chunks` wholly free chunks stay with the pool: further ones go back to the system as soon as their last
-    /// object goes. The default keeps all of them until [`shrink_to_fit`](FixedPool::shrink_to_fit).
+    /// object goes, or when what holds the pool or walks it in parallel ends. The default keeps all of them until
+    /// [`shrink_to_fit`](FixedPool::shrink_to_fit).
     #[must_use]
     pub const fn keep_empty(mut self, chunks: usize) -> Self {
         self.config.keep_empty = Some(chunks);

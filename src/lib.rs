@@ -126,7 +126,8 @@
 //! - **Order of dropping** does not matter: handles outlive their pool, and memory goes back as the last handle of each region
 //!   goes. Nothing leaks but what `mem::forget`, `leak` or a cycle leaks.
 //! - **Memory** is kept for reuse until [`shrink_to_fit`](generic::FixedPool::shrink_to_fit), or beyond what
-//!   [`keep_empty`](generic::FixedPoolBuilder::keep_empty) says given back at once.
+//!   [`keep_empty`](generic::FixedPoolBuilder::keep_empty) says given back at once; while there is a hold or a parallel walk, when that
+//!   ends.
 //! - **Limits** hold over all threads, and are reported only if at some moment of the call no slot was free.
 //! - **Threads**: see the table in [`Access`]. Over [`Unlocked`] nothing is `Send` or `Sync`.
 //!
@@ -165,6 +166,9 @@
 //! A walk pins a group under the lock, gives the lock back, runs the closure on the group's live objects, and takes the lock again
 //! to leave it and pin the next. A drop in a pinned group is marked, and carried out by the last walk that may have seen the
 //! object. Two pin counters that change roles keep walks that come later from putting it off for ever.
+//!
+//! The workers of a parallel walk each have a stretch of the chunks, which stay until it ends; they take groups off it without the
+//! lock, and off the others' when there is none left, and pin and leave several at a time.
 //!
 //! The byte pool's shards guard an arena of blocks with boundary tags (Knuth, TAOCP 1, 2.5): a block has a header of 8 bytes with
 //! its size, and whether the block before it is free; a free one ends with its size, so that neighbours merge in O(1). Free ones lie in bins by size, large ones in a trie within the
