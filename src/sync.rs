@@ -22,7 +22,7 @@ use std::cell::Cell;
 use std::cell::UnsafeCell;
 use std::hint::assert_unchecked;
 use std::marker::PhantomData;
-use std::mem::MaybeUninit;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
 
@@ -80,6 +80,8 @@ pub trait Lock: Sealed + Sized + 'static {
 pub trait RawLock {
     /// How the lock was taken.
     type Token: Token;
+    /// What [`lock_at_once`](Self::lock_at_once) gives, if anything.
+    const AT_ONCE: Self::Token;
     /// An unlocked lock.
     fn new() -> Self;
     /// Waits until the lock is free and takes it.
@@ -206,6 +208,7 @@ pub struct NoMutex {
 
 impl RawLock for NoMutex {
     type Token = ();
+    const AT_ONCE: () = ();
 
     fn new() -> Self {
         Self {
@@ -293,8 +296,9 @@ impl<L: Lock, C: Core> Shard<L, C> {
     /// As [`lock`](Self::lock) for the thread with the number `me`, which is the calling one or none at all: if that is a matter of
     /// a few instructions, else nothing.
     #[inline]
-    pub(crate) fn lock_at_once(&self, me: usize) -> Option<Guard<'_, L, C>> {
-        Some(Guard::new(NonNull::from(self), self.lock.lock_at_once(me)?))
+    pub(crate) fn lock_at_once(&self, me: usize) -> Option<QuickGuard<'_, L, C>> {
+        let token = self.lock.lock_at_once(me)?;
+        Some(Guard::at_once(NonNull::from(self), token))
     }
 
     /// Waits for the lock of a shard that may be freed by whoever has the lock after the guard.
@@ -316,11 +320,11 @@ impl<L: Lock, C: Core> Shard<L, C> {
     ///
     /// As there.
     #[inline]
-    pub(crate) unsafe fn lock_raw_at_once<'a>(this: NonNull<Self>) -> Option<Guard<'a, L, C>> {
+    pub(crate) unsafe fn lock_raw_at_once<'a>(this: NonNull<Self>) -> Option<QuickGuard<'a, L, C>> {
         let me = L::thread_number_so_far();
         // SAFETY: the caller keeps the shard alive; the reference made here ends with this statement.
         let token = unsafe { this.as_ref() }.lock.lock_at_once(me)?;
-        Some(Guard::new(this, token))
+        Some(Guard::at_once(this, token))
     }
 
     /// As [`lock_raw`](Self::lock_raw) for the lock's owner; nothing for others.
@@ -391,12 +395,16 @@ impl<L: Lock, C: Core> Shard<L, C> {
 /// # Invariants
 ///
 /// *tagged*: it points at the shard, but for the lowest bit, which is the token's. So this is one word, and one with a slot is two,
-/// which are returned in registers: through memory a pair of an allocation and a drop takes half a nanosecond longer.
-pub(crate) struct Guard<'a, L: Lock, C: Core> {
+/// which are returned in registers: through memory a pair of an allocation and a drop takes half a nanosecond longer. If it was
+/// taken `AT_ONCE`, that says what the token is, and it just points at the shard.
+pub(crate) struct Guard<'a, L: Lock, C: Core, const AT_ONCE: bool = false> {
     /// A pointer, not a reference: the shard may be freed as soon as the lock is given back.
     tagged: NonNull<Shard<L, C>>,
     lifetime: PhantomData<&'a Shard<L, C>>,
 }
+
+/// A shard that was locked at once. What is done with it in a few instructions need not ask how.
+pub(crate) type QuickGuard<'a, L, C> = Guard<'a, L, C, true>;
 
 /// How the lock of `L` was taken.
 type TokenOf<L> = <<L as Lock>::Raw as RawLock>::Token;
@@ -413,16 +421,48 @@ impl<'a, L: Lock, C: Core> Guard<'a, L, C> {
             lifetime: PhantomData,
         }
     }
+}
+
+impl<'a, L: Lock, C: Core> QuickGuard<'a, L, C> {
+    /// For a shard that was just locked at once.
+    #[inline]
+    fn at_once(shard: NonNull<Shard<L, C>>, token: TokenOf<L>) -> Self {
+        debug_assert_eq!(token.bit(), L::Raw::AT_ONCE.bit(), "it is known beforehand");
+        Self {
+            tagged: shard,
+            lifetime: PhantomData,
+        }
+    }
+}
+
+impl<'a, L: Lock, C: Core, const AT_ONCE: bool> Guard<'a, L, C, AT_ONCE> {
+    /// The same, for those who ask how it was locked.
+    #[inline]
+    pub(crate) fn into_any(self) -> Guard<'a, L, C> {
+        let this = ManuallyDrop::new(self);
+        if AT_ONCE {
+            Guard::new(this.tagged, L::Raw::AT_ONCE)
+        } else {
+            Guard {
+                tagged: this.tagged,
+                lifetime: PhantomData,
+            }
+        }
+    }
 
     #[inline]
     fn token(&self) -> TokenOf<L> {
-        TokenOf::<L>::of_bit(self.tagged.addr().get() & 1 != 0)
+        if AT_ONCE {
+            L::Raw::AT_ONCE
+        } else {
+            TokenOf::<L>::of_bit(self.tagged.addr().get() & 1 != 0)
+        }
     }
 
     /// The shard, with the provenance of whoever locked it.
     #[inline]
     fn pointer(&self) -> *mut Shard<L, C> {
-        if size_of::<TokenOf<L>>() == 0 {
+        if AT_ONCE || size_of::<TokenOf<L>>() == 0 {
             self.tagged.as_ptr()
         } else {
             self.tagged.as_ptr().map_addr(|address| address & !1)
@@ -437,7 +477,7 @@ impl<'a, L: Lock, C: Core> Guard<'a, L, C> {
     }
 }
 
-impl<L: Lock, C: Core> Deref for Guard<'_, L, C> {
+impl<L: Lock, C: Core, const AT_ONCE: bool> Deref for Guard<'_, L, C, AT_ONCE> {
     type Target = C;
 
     #[inline]
@@ -448,7 +488,7 @@ impl<L: Lock, C: Core> Deref for Guard<'_, L, C> {
     }
 }
 
-impl<L: Lock, C: Core> DerefMut for Guard<'_, L, C> {
+impl<L: Lock, C: Core, const AT_ONCE: bool> DerefMut for Guard<'_, L, C, AT_ONCE> {
     #[inline]
     fn deref_mut(&mut self) -> &mut C {
         let core = self.shard().core.get();
@@ -457,7 +497,7 @@ impl<L: Lock, C: Core> DerefMut for Guard<'_, L, C> {
     }
 }
 
-impl<L: Lock, C: Core> Drop for Guard<'_, L, C> {
+impl<L: Lock, C: Core, const AT_ONCE: bool> Drop for Guard<'_, L, C, AT_ONCE> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: a locked shard is alive up to the store that unlocks it.
@@ -500,7 +540,7 @@ impl<L: Lock, C: Core> Shards<L, C> {
 
     /// Locks the calling thread's shard, if that is a matter of a few instructions.
     #[inline]
-    pub(crate) fn lock_home_at_once(&self) -> Option<Guard<'_, L, C>> {
+    pub(crate) fn lock_home_at_once(&self) -> Option<QuickGuard<'_, L, C>> {
         let me = L::thread_number_so_far();
         // The remainder is what it is of, which compilers need not know to see that there is such a place.
         self.get((me & self.mask) % MOST_SHARDS)?.lock_at_once(me)

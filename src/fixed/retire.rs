@@ -84,25 +84,26 @@ unsafe fn retire_late<T: ?Sized, L: Lock>(object: NonNull<T>, lease: Lease) {
 ///
 /// As [`retire`]; `slots` is the slot's locked shard.
 #[inline]
-unsafe fn retire_locked<T: ?Sized, L: Lock>(
+unsafe fn retire_locked<T: ?Sized, L: Lock, const AT_ONCE: bool>(
     object: NonNull<T>,
     lease: Lease,
-    mut slots: SlotGuard<'_, L>,
+    mut slots: SlotGuard<'_, L, AT_ONCE>,
 ) {
     slots.end(&lease);
     if slots.is_pinned(&lease) || slots.shard().shards().common().is_held() {
-        return defer(slots, lease);
+        return defer(slots.into_any(), lease);
     }
     if !needs_drop::<T>() {
         return release_and_finish(slots, lease);
     }
-    if !keeps(Rule::OneRound) {
+    if keeps(Rule::OneRound) {
+        slots.hide(&lease);
+        drop(slots);
+    } else {
         drop(slots);
         // SAFETY: the pool has lock `L`, and the lease keeps the shard.
-        slots = unsafe { lock_shard_of::<L>(&lease) };
+        unsafe { lock_shard_of::<L>(&lease) }.hide(&lease);
     }
-    slots.hide(&lease);
-    drop(slots);
     let release = Release::<L>::hidden(lease);
     // SAFETY: the caller gives the object up. It was hidden from walks while none was inside its group and no hold was
     // alive, so nobody has a reference to it.

@@ -201,7 +201,7 @@ impl Core for Slots {
 
 pub(crate) type SlotShards<L> = Shards<L, Slots>;
 pub(crate) type SlotShard<L> = Shard<L, Slots>;
-pub(crate) type SlotGuard<'a, L> = Guard<'a, L, Slots>;
+pub(crate) type SlotGuard<'a, L, const AT_ONCE: bool = false> = Guard<'a, L, Slots, AT_ONCE>;
 
 /// A leased slot and the lock of its shard.
 pub(crate) struct Acquired<'a, L: Lock> {
@@ -216,8 +216,11 @@ pub(crate) struct Acquired<'a, L: Lock> {
 pub(crate) fn take_at_once<L: Lock>(shards: &SlotShards<L>) -> Option<Acquired<'_, L>> {
     let mut slots = shards.lock_home_at_once()?;
     match slots.take_at_hand() {
-        Some(lease) => Some(Acquired { slots, lease }),
-        None => take_not_at_hand(shards, slots),
+        Some(lease) => Some(Acquired {
+            slots: slots.into_any(),
+            lease,
+        }),
+        None => take_not_at_hand(shards, slots.into_any()),
     }
 }
 
@@ -634,7 +637,11 @@ unsafe fn release_elsewhere<L: Lock>(lease: Lease, counted: bool) {
 
 /// Gives back a slot under its shard's lock.
 #[inline]
-fn release_locked<L: Lock>(mut slots: SlotGuard<'_, L>, lease: Lease, counted: bool) {
+fn release_locked<L: Lock, const AT_ONCE: bool>(
+    mut slots: SlotGuard<'_, L, AT_ONCE>,
+    lease: Lease,
+    counted: bool,
+) {
     if counted {
         slots.count_in(); // to release it counts it out, once more
     }
@@ -643,9 +650,12 @@ fn release_locked<L: Lock>(mut slots: SlotGuard<'_, L>, lease: Lease, counted: b
 
 /// Makes a slot free, which counts as an object until now, and unlocks.
 #[inline]
-pub(crate) fn release_and_finish<L: Lock>(mut slots: SlotGuard<'_, L>, lease: Lease) {
+pub(crate) fn release_and_finish<L: Lock, const AT_ONCE: bool>(
+    mut slots: SlotGuard<'_, L, AT_ONCE>,
+    lease: Lease,
+) {
     if let Err(lease) = slots.release_at_hand(lease) {
-        release_not_at_hand(slots, lease);
+        release_not_at_hand(slots.into_any(), lease);
     }
 }
 

@@ -85,6 +85,7 @@ impl Token for Taken {
 
 impl RawLock for BiasedMutex {
     type Token = Taken;
+    const AT_ONCE: Taken = Taken::Biased;
 
     fn new() -> Self {
         Self {

@@ -290,6 +290,7 @@ impl RawMutex {
 
 impl RawLock for RawMutex {
     type Token = ();
+    const AT_ONCE: () = ();
 
     fn new() -> Self {
         Self::new()
@@ -328,6 +329,7 @@ pub struct Watched<R> {
 
 impl<R: RawLock> RawLock for Watched<R> {
     type Token = R::Token;
+    const AT_ONCE: R::Token = R::AT_ONCE;
 
     fn new() -> Self {
         Self {

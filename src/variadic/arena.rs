@@ -85,23 +85,33 @@ impl Arena {
         }
     }
 
-    /// Leases a block that the bins offer.
+    /// Leases a block that the bins offer, or the one released last.
     #[inline(never)]
     pub(crate) fn alloc(&mut self, request: Request) -> Option<Lease> {
-        self.alloc_at_once(request)
+        match self.alloc_late(request) {
+            None => self.alloc_listed(request),
+            lease => lease,
+        }
     }
 
-    /// As [`alloc`](Self::alloc), inlined with all that an allocation often does.
+    /// Leases the block released last, if it can be made what is asked for.
     #[inline(always)]
-    pub(crate) fn alloc_at_once(&mut self, request: Request) -> Option<Lease> {
+    pub(crate) fn alloc_late(&mut self, request: Request) -> Option<Lease> {
+        let late = self.late?;
+        // SAFETY: late-is-last: its lease was given back, and it is not listed.
+        if !unsafe { self.fit_late(late, request) } {
+            return None;
+        }
+        self.late = None;
+        // SAFETY: as before, and it is as large as asked for.
+        Some(unsafe { self.lease(late, request) })
+    }
+
+    /// Leases a block that the bins offer once the one released last is in them.
+    #[inline(always)]
+    pub(crate) fn alloc_listed(&mut self, request: Request) -> Option<Lease> {
         if let Some(late) = self.late {
             // SAFETY: late-is-last: its lease was given back, and it is not listed.
-            if unsafe { self.fit_late(late, request) } {
-                self.late = None;
-                // SAFETY: as before, and it is as large as asked for.
-                return Some(unsafe { self.lease(late, request) });
-            }
-            // SAFETY: as before.
             unsafe { self.merge_late(late) };
         }
         let units = request.search_units();

@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 
 use crate::chunk::Region;
 use crate::error::PoolError;
-use crate::sync::{self, AtomicUsize, Claim, Core, Guard, Lock, MOST_SHARDS, Ordering};
+use crate::sync::{self, AtomicUsize, Claim, Core, Guard, Lock, MOST_SHARDS, Ordering, QuickGuard};
 use crate::variadic::arena::{Arena, Policy};
 #[cfg(feature = "allocator-api2")]
 use crate::variadic::block::Block;
@@ -239,11 +239,14 @@ impl<L: Lock> Drop for Leased<L> {
 ///
 /// It was leased by this arena.
 #[inline]
-unsafe fn release<L: Lock>(mut arena: Guard<'_, L, Arena>, lease: Lease) {
+unsafe fn release<L: Lock, const AT_ONCE: bool>(
+    mut arena: Guard<'_, L, Arena, AT_ONCE>,
+    lease: Lease,
+) {
     // SAFETY: passed on.
     if let Err(lease) = unsafe { arena.release_late(lease) } {
         // SAFETY: passed on.
-        unsafe { release_and_merge(arena, lease) };
+        unsafe { release_and_merge(arena.into_any(), lease) };
     }
 }
 
@@ -316,7 +319,24 @@ fn alloc_at_once<L: Lock, const PLAIN: bool>(
     } else {
         request
     };
-    let lease = arena.alloc_at_once(request)?;
+    match arena.alloc_late(request) {
+        Some(lease) => Some(Leased::new(lease, arena.shard())),
+        None => alloc_listed::<L, PLAIN>(arena, request),
+    }
+}
+
+/// A function of its own, for it needs more registers than what is done for a block that waits.
+#[inline(never)]
+fn alloc_listed<L: Lock, const PLAIN: bool>(
+    mut arena: QuickGuard<'_, L, Arena>,
+    request: Request,
+) -> Option<Leased<L>> {
+    let request = if PLAIN {
+        request.known_as_plain()
+    } else {
+        request
+    };
+    let lease = arena.alloc_listed(request)?;
     Some(Leased::new(lease, arena.shard()))
 }
 
