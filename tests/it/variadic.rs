@@ -7,7 +7,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
-use mem_pool::{PoolBytes, PoolError, PoolSlice, VariadicBuilder, VariadicPool, local};
+use mem_pool::{HeapMap, PoolBytes, PoolError, PoolSlice, VariadicBuilder, VariadicPool, local};
 use rstest::rstest;
 
 /// Bytes that differ from place to place.
@@ -944,6 +944,16 @@ fn a_map_shows_every_chunk() {
     assert_eq!(json.matches("{\"bytes\"").count(), 50);
 }
 
+/// The bytes of all runs of a map of one chunk.
+fn bytes_in_runs(map: &HeapMap) -> usize {
+    let json = map.to_json();
+    let sizes = json
+        .split("\"bytes\": ")
+        .skip(2)
+        .map(|rest| rest.split('}').next().unwrap());
+    sizes.map(|size| size.parse::<usize>().unwrap()).sum()
+}
+
 #[test]
 fn a_map_shows_every_byte() {
     let pool = VariadicPool::new(4096, 0);
@@ -952,22 +962,20 @@ fn a_map_shows_every_byte() {
     let map = pool.heap_map();
     let json = map.to_json();
     assert!(json.starts_with(r#"{"reserved_bytes": 4096, "chunks": [{"bytes": 4096, "runs": [{"kind": "header", "bytes": 32}"#));
-    let sizes = json
-        .split("\"bytes\": ")
-        .skip(2)
-        .map(|rest| rest.split('}').next().unwrap());
-    assert_eq!(
-        sizes
-            .map(|size| size.parse::<usize>().unwrap())
-            .sum::<usize>(),
-        4096
-    );
+    assert_eq!(bytes_in_runs(&map), 4096);
     let drawn = map.to_string();
     assert!(
         ['█', '·', '│'].iter().all(|&glyph| drawn.contains(glyph)),
         "{drawn}"
     );
     assert!(map.to_svg().starts_with("<svg ") && map.to_svg().matches("<title>used").count() == 6);
+}
+
+#[test]
+fn a_map_shows_what_is_behind_long_blocks() {
+    let pool = VariadicPool::new(8 << 20, 0);
+    let _blocks = [2 << 20, 100, 3 << 20].map(|len| pool.alloc(len));
+    assert_eq!(bytes_in_runs(&pool.heap_map()), 8 << 20);
 }
 
 #[test]

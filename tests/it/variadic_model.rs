@@ -5,25 +5,46 @@ use std::collections::BTreeMap;
 use mem_pool::{Lock, Locked, PoolBytes, Unlocked, generic};
 use rstest::rstest;
 
-/// A repeatable row of numbers.
-struct Random(u64);
+/// A repeatable row of numbers, and of sizes.
+struct Random {
+    state: u64,
+    sizes: Sizes,
+}
+
+/// What sizes there are.
+#[derive(Clone, Copy)]
+enum Sizes {
+    /// Up to 8 KiB, mostly small.
+    Small,
+    /// Mostly around 1 MiB, beyond which the length of a block lies behind it.
+    Long,
+}
 
 impl Random {
     fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % bound
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        (self.state >> 11) as usize % bound
     }
 
     fn size(&mut self) -> usize {
-        let bits = self.below(14);
-        self.below(1 << bits)
+        match (self.sizes, self.below(8)) {
+            (Sizes::Long, 0) => self.below(3 << 20),
+            (Sizes::Long, 1..=5) => (1 << 20) - 48 + self.below(80),
+            _ => {
+                let bits = self.below(14);
+                self.below(1 << bits)
+            }
+        }
     }
 
     fn bytes(&mut self) -> Vec<u8> {
-        let len = self.size();
-        (0..len).map(|_| self.below(256) as u8).collect()
+        let (len, first) = (self.size(), self.below(256));
+        match self.sizes {
+            Sizes::Small => (0..len).map(|_| self.below(256) as u8).collect(),
+            Sizes::Long => vec![first as u8; len],
+        }
     }
 }
 
@@ -174,15 +195,20 @@ impl<L: Lock> Model<L> {
     }
 }
 
-fn run<L: Lock>(builder: generic::VariadicBuilder<L>, seed: u64) {
+fn run<L: Lock>(builder: generic::VariadicBuilder<L>, sizes: Sizes, seed: u64) {
     let mut model = Model {
         pool: builder.build(),
         live: Vec::new(),
     };
-    let mut random = Random(seed);
-    for step in 0..if cfg!(miri) { 100 } else { 3_000 } {
-        let op = if model.live.len() > 200 {
-            Op::Drop(step % 200)
+    let (steps, most_live) = match sizes {
+        _ if cfg!(miri) => (100, 200),
+        Sizes::Small => (3_000, 200),
+        Sizes::Long => (500, 6),
+    };
+    let mut random = Random { state: seed, sizes };
+    for step in 0..steps {
+        let op = if model.live.len() > most_live {
+            Op::Drop(step % most_live)
         } else {
             Op::any(&mut random, model.live.len())
         };
@@ -202,6 +228,20 @@ fn a_pool_agrees_with_vecs(
     #[values(0, 20, 100)] tolerance: u8,
     #[values(false, true)] first_fit: bool,
 ) {
+    agrees_with_vecs(Sizes::Small, grow_size, tolerance, first_fit);
+}
+
+#[rstest]
+#[cfg_attr(miri, ignore = "copies and compares megabytes")]
+fn a_pool_of_long_blocks_agrees_with_vecs(
+    #[values(1, 5 << 20)] grow_size: usize,
+    #[values(0, 20, 100)] tolerance: u8,
+    #[values(false, true)] first_fit: bool,
+) {
+    agrees_with_vecs(Sizes::Long, grow_size, tolerance, first_fit);
+}
+
+fn agrees_with_vecs(sizes: Sizes, grow_size: usize, tolerance: u8, first_fit: bool) {
     let builder = generic::VariadicPool::<Locked>::builder()
         .grow_size(grow_size)
         .tolerance_percent(tolerance);
@@ -212,6 +252,7 @@ fn a_pool_agrees_with_vecs(
         } else {
             builder
         },
+        sizes,
         1 + grow_size as u64 + u64::from(tolerance),
     );
 }
@@ -220,6 +261,7 @@ fn a_pool_agrees_with_vecs(
 fn a_local_pool_agrees_with_vecs() {
     run(
         generic::VariadicPool::<Unlocked>::builder().grow_size(8192),
+        Sizes::Small,
         99,
     );
 }

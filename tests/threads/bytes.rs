@@ -1,6 +1,6 @@
 //! Blocks of bytes that change beside others: an owner reads and writes its header without a lock.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use mem_pool::VariadicPool;
@@ -63,6 +63,37 @@ fn lengths_that_move_are_seen_whole() {
     lengths_are_whole(17, 2 << 20);
 }
 
+/// The tail is written before the header says that the length lies there: else a look could find a former one.
+#[test]
+fn a_length_that_moves_behind_a_payload_is_no_former_one() {
+    const LONG: usize = 2 << 20;
+    let _watchdog = watchdog();
+    let pool = VariadicPool::new(8 << 20, 0);
+    let most = 100 * ROUNDS;
+    let mut bytes = pool.alloc(LONG + most);
+    let former = AtomicUsize::new(0);
+    let resize = |round| {
+        for n in 100 * round..100 * (round + 1) {
+            for len in [LONG + n, 17] {
+                // SAFETY: all of it is initialised.
+                #[expect(unsafe_code, reason = "so that only the length changes")]
+                unsafe {
+                    bytes.set_len(len);
+                }
+            }
+            former.store(LONG + n, Ordering::Release);
+        }
+    };
+    beside(resize, || {
+        let former = former.load(Ordering::Acquire);
+        let seen = pool.live_bytes();
+        assert!(
+            seen == 17 || seen > former,
+            "{seen} was set before {former}"
+        );
+    });
+}
+
 #[test]
 fn a_block_is_used_while_its_neighbours_come_and_go() {
     let _watchdog = watchdog();
@@ -83,7 +114,7 @@ fn a_block_is_used_while_its_neighbours_come_and_go() {
             (at, Some(&(n as u8)))
         );
     };
-    // They are free for the block between them only once another release has followed.
+    // The first is merged when the other is released, and that by the check.
     beside(fill, || {
         drop((before.take(), behind.take()));
         pool.check().unwrap();

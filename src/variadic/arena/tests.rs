@@ -838,7 +838,9 @@ fn a_long_block_keeps_its_length_behind_its_payload() {
         let mut grown = Grown::new(BEST, 4 << 20);
         let mut lease = grown.alloc(room, 16);
         assert_eq!(lease.capacity(), capacity);
-        for len in [room, 0, capacity] {
+        // The tag has room for lengths up to SHORT + 6.
+        let lens = [room, 0, SHORT + 6, SHORT + 7, capacity];
+        for len in lens.into_iter().filter(|&len| len <= capacity) {
             lease.set_len(len);
             assert_eq!((lease.block().len(), grown.arena.live_bytes()), (len, len));
         }
@@ -867,6 +869,29 @@ fn a_block_that_becomes_long_or_short_keeps_its_length() {
         }
         assert_eq!((lease.block().len(), lease.log2_align()), (1000, 12));
         assert!(lease.capacity() >= room && lease.capacity() < room + 32);
+    }
+    grown.release(lease);
+}
+
+#[test]
+fn a_length_behind_a_payload_moves_with_its_end() {
+    const LONG: usize = 2 << 20;
+    let mut grown = Grown::new(BEST, 3 * LONG);
+    let mut lease = grown.alloc(LONG, 16);
+    for room in [LONG + 1000, LONG + 100, LONG] {
+        let before = lease.capacity();
+        // SAFETY: the payload is the lease's.
+        unsafe { lease.payload().write_bytes(0xff, before) };
+        if room > before {
+            assert!(grown.extend(&mut lease, room, room));
+        } else {
+            grown.shrink(&mut lease, room);
+        }
+        assert_ne!(lease.capacity(), before);
+        assert_eq!(
+            (lease.block().len(), grown.arena.live_bytes()),
+            (LONG, LONG)
+        );
     }
     grown.release(lease);
 }
