@@ -171,10 +171,10 @@
 //! lock, and off the others' when there is none left, and pin and leave several at a time.
 //!
 //! The byte pool's shards guard an arena of blocks with boundary tags (Knuth, TAOCP 1, 2.5): a block has a header of 8 bytes with
-//! its size, and whether the block before it is free; a free one ends with its size, so that neighbours merge in O(1). Free ones lie in bins by size, large ones in a trie within the
-//! blocks themselves (after Lea's `dlmalloc`), so that the best fit is found without a search over all of them. What was released
-//! last waits for the next operation, which may ask for just its size, or for one that only moves its end; whatever else happens
-//! first merges it.
+//! its size, and whether the block before it is free; a free one ends with its size, so that neighbours merge in O(1). Free ones
+//! lie in bins by size, large ones in a trie within the blocks themselves (after Lea's `dlmalloc`), so that the best fit is found
+//! without a search over all of them. What was released last waits for the next operation, which may ask for just its size, or
+//! for one that only moves its end; whatever else happens first merges it.
 //!
 //! [How it is tested](how_it_is_tested), what that found, and what has not been run, is a page of its own.
 

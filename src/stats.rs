@@ -49,7 +49,7 @@ pub struct VariadicStats {
     pub free_bytes: usize,
     /// The largest payload of a free block: so much can be had without another chunk.
     pub largest_free: usize,
-    /// Headers of blocks, free or live, and of chunks, with their sentinels.
+    /// Headers of blocks, free or live, and of chunks, with their sentinels; and what blocks of more than 1 MiB have behind them.
     pub header_bytes: usize,
     /// Chunks the blocks lie in.
     pub chunks: usize,

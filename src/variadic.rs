@@ -45,9 +45,9 @@ const GROW_SIZE: usize = 64 * 1024;
 /// A block is a header of 8 bytes and what was asked for, rounded up to 16 together, and 32 bytes or more. The smallest free block
 /// that will do is taken: whole, if it exceeds the request (so rounded) by at most `tolerance_percent`; otherwise it is split, and
 /// the rest stays free. (A rest of less than 32 bytes goes with the block, too, and is recovered when the block is released. A
-/// block of more than 1 MiB has 8 bytes behind it, for its length.) Among blocks of one size the one released last is preferred. A released
-/// block merges with its free neighbours at once. Finding, splitting and merging take time in the bits of a size, not in
-/// the number of blocks.
+/// block of more than 1 MiB has 8 bytes behind it, for its length.) Among blocks of one size the one released last is preferred.
+/// A released block merges with its free neighbours at once. Finding, splitting and merging take time in the bits of a size, not
+/// in the number of blocks.
 ///
 /// When no free block will do, the pool gets a chunk of `grow_size` bytes from the global allocator; a request that needs more
 /// gets a chunk of its own. Each thread has a home shard with chunks of its own, so threads seldom meet. A wholly free chunk

@@ -110,7 +110,8 @@ impl<L: Lock> PoolBytes<L> {
     }
 
     /// How many bytes there is room for without another block: what was asked for, rounded up so that it fills 16s together with
-    /// a header of 8 (24, 40, 56, ..), or a little more if the pool tolerated a larger block.
+    /// a header of 8 (24, 40, 56, ..; beyond 1 MiB with 8 more, so to a multiple of 16), or a little more if what was left over
+    /// was too small for a block or the pool tolerated a larger one.
     #[inline]
     pub fn capacity(&self) -> usize {
         self.leased.capacity()
