@@ -342,6 +342,7 @@ impl Block {
     /// What the user sees of a live block, in bytes.
     #[inline]
     pub(crate) fn len(self) -> usize {
+        // Its owner may be changing it: tail-first.
         match Tag(self.tag_word().load(Ordering::Acquire)).len() {
             Tag::LONG => self.tail(self.size()).load(Ordering::Relaxed) as usize,
             short => short,
@@ -383,7 +384,9 @@ impl Block {
             return unsafe { self.set_tag(tag.with_len(len)) };
         }
         self.tail(self.size()).store(len as u64, Ordering::Relaxed);
-        // Whoever reads this finds the tail written.
+        // *tail-first*: whoever reads in the tag that the length is in the tail finds this one there, or a later one. (Did the size
+        // say where a length is, it would be one word. But then each push reads the size once more, and an allocation asks
+        // for it: 2 to 4 % of a pair or a replacement.)
         self.tag_word()
             .store(tag.with_len(Tag::LONG).0, Ordering::Release);
     }
