@@ -15,7 +15,12 @@ struct Live<L: Lock> {
 }
 
 pub(crate) fn run<L: Lock>(mut input: Input<'_>) {
-    let limit = [usize::MAX, 1 << 20, 20_000][input.below(3)];
+    let (limit, long) = [
+        (usize::MAX, false),
+        (1 << 20, false),
+        (20_000, false),
+        (usize::MAX, true),
+    ][input.below(4)];
     let mut builder = VariadicPool::<L>::builder()
         .grow_size([1, 1000, 4096, 65_536][input.below(4)])
         .tolerance_percent([0, 20, 100][input.below(3)])
@@ -29,7 +34,7 @@ pub(crate) fn run<L: Lock>(mut input: Input<'_>) {
     let mut fill = 0;
     while !input.is_empty() {
         fill = u8::wrapping_add(fill, 1);
-        step(&pool, &mut live, &mut input, fill);
+        step(&pool, &mut live, &mut input, fill, long);
         check(&pool, &live, limit);
     }
     while live.len() > 5 {
@@ -54,9 +59,23 @@ fn made<L: Lock, T>(pool: &VariadicPool<L>, result: Result<T, PoolError>) -> Opt
     result.ok()
 }
 
-fn step<L: Lock>(pool: &VariadicPool<L>, live: &mut Vec<Live<L>>, input: &mut Input<'_>, fill: u8) {
+/// Up to 16 KiB, or in place of the larger of these around 1 MiB, beyond which the length of a block lies behind it.
+fn size(input: &mut Input<'_>, long: bool) -> usize {
+    match input.size(14) {
+        large if long && large > 4096 => (1 << 20) - 64 + large % 128,
+        size => size,
+    }
+}
+
+fn step<L: Lock>(
+    pool: &VariadicPool<L>,
+    live: &mut Vec<Live<L>>,
+    input: &mut Input<'_>,
+    fill: u8,
+    long: bool,
+) {
     let choice = input.below(16);
-    let size = input.size(14);
+    let size = size(input, long && live.len() < 4);
     match choice {
         0 | 1 => {
             let align = 1 << input.below(14);

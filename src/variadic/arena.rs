@@ -49,7 +49,8 @@ pub(crate) struct Policy {
 /// - *one-idle*: `idle` is the block of the one chunk that is wholly free; a closed arena has none;
 /// - *late-is-last*: nothing has happened in the arena since `late` was released; merging it makes no chunk wholly free but the
 ///   first. It counts as used for its neighbours, but not as live, and the rules above hold once it is merged;
-/// - *own-shard*: a live block's tag names the shard of its arena.
+/// - *own-shard*: a live block's tag names the shard of its arena;
+/// - *least-chunk*: no chunk has fewer units for blocks: a smaller block is not all of one, which need not be looked at then.
 #[derive(Debug)]
 pub(crate) struct Arena {
     bins: Bins,
@@ -62,7 +63,7 @@ pub(crate) struct Arena {
     late: Option<Block>,
     /// Live blocks, and the late one: so neither leasing that nor a release that leaves one changes it.
     live_or_late: usize,
-    /// No chunk has fewer units for blocks: a smaller block is not all of one, which need not be looked at then.
+    /// Never more units than any chunk has for blocks.
     least_chunk: u32,
     /// The shard's place in its pool.
     shard: usize,
@@ -231,7 +232,7 @@ impl Arena {
     /// `late` is the late block.
     #[inline(always)]
     unsafe fn fit_late(&mut self, late: Block, request: Request) -> bool {
-        let (units, (size, behind_free)) = (request.units(), late.size_and_behind_free());
+        let (units, (size, free_before)) = (request.units(), late.size_and_free_before());
         if late.gap(request.log2_align()) != 0 {
             return false;
         }
@@ -240,7 +241,7 @@ impl Arena {
         }
         // SAFETY: tiling: the next block.
         let behind = unsafe { late.behind(size) };
-        if behind_free || !self.bins.is_apart(behind) {
+        if free_before || !self.bins.is_apart(behind) {
             return false;
         }
         let size = size + behind.size();
@@ -294,7 +295,7 @@ impl Arena {
         self.live_or_late -= 1;
         // SAFETY: nobody has a lease of it any more.
         unsafe { block.set_free() };
-        let (mut size, behind_free) = block.size_and_behind_free();
+        let (mut size, free_before) = block.size_and_free_before();
         // SAFETY: tiling: the next block.
         let next = unsafe { block.behind(size) };
         if next.is_free() {
@@ -305,9 +306,9 @@ impl Arena {
             size += more;
         } else {
             // SAFETY: this block is free now.
-            unsafe { next.set_behind_free(true) };
+            unsafe { next.set_free_before(true) };
         }
-        if behind_free {
+        if free_before {
             let more = block.told_size();
             block.forget();
             // SAFETY: told: a free block of this size ends here.
@@ -481,7 +482,7 @@ impl Arena {
             // SAFETY: tiling: the next block.
             let next = unsafe { block.behind(size) };
             // SAFETY: the block is about to be leased.
-            unsafe { next.set_behind_free(false) };
+            unsafe { next.set_free_before(false) };
         }
         self.live_or_late += 1;
         // SAFETY: the block is free and unlisted: nobody else has a right to it.
@@ -550,7 +551,7 @@ impl Arena {
             unsafe { self.bins.insert(rest, size - units) };
         } else {
             // SAFETY: the lease is of a live block.
-            unsafe { block.next().set_behind_free(false) };
+            unsafe { block.next().set_free_before(false) };
         }
         lease.set_len(len); // whose place depends on the size
     }

@@ -18,7 +18,7 @@
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
-// Not those that the models know, which do not fit into a header: these have an order only by the shard's lock, or need none.
+// Not those that the models know, which do not fit into a header: their order is the shard's lock's, but for *tail-first*.
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::asan;
@@ -203,13 +203,13 @@ impl Block {
 
     /// Whether the block before this one is free.
     #[inline]
-    pub(crate) fn is_behind_free(self) -> bool {
+    pub(crate) fn is_free_before(self) -> bool {
         self.size_word().load(Ordering::Relaxed) & 1 != 0
     }
 
     /// The size, and whether the block before this one is free.
     #[inline]
-    pub(crate) fn size_and_behind_free(self) -> (u32, bool) {
+    pub(crate) fn size_and_free_before(self) -> (u32, bool) {
         let word = self.size_word().load(Ordering::Relaxed);
         (word >> 1, word & 1 != 0)
     }
@@ -282,7 +282,7 @@ impl Block {
     #[inline]
     pub(crate) fn told_size(self) -> u32 {
         debug_assert!(
-            self.is_behind_free(),
+            self.is_free_before(),
             "told: a used block's last bytes are its owner's"
         );
         // SAFETY: tiling: this is no first block, so another one's tail is before it.
@@ -431,7 +431,7 @@ impl Block {
         // SAFETY: tiling: the next block.
         let next = unsafe { self.behind(size) };
         // SAFETY: passed on, and it is so.
-        unsafe { next.set_behind_free(true) };
+        unsafe { next.set_free_before(true) };
     }
 
     /// Tells the block behind, which knows that a free one is before it, where that now begins.
@@ -473,7 +473,7 @@ impl Block {
     ///
     /// The caller has the shard's lock, whoever owns the block, and it is or will be so.
     #[inline]
-    pub(crate) unsafe fn set_behind_free(self, free: bool) {
+    pub(crate) unsafe fn set_free_before(self, free: bool) {
         let size = self.size_word().load(Ordering::Relaxed) & !1;
         self.size_word()
             .store(size | u32::from(free), Ordering::Relaxed);
@@ -520,9 +520,9 @@ impl Block {
     /// The caller has the lock and the sole right to the block, and restores *tiling*.
     #[inline]
     unsafe fn set_size(self, size: u32) {
-        let behind_free = self.size_word().load(Ordering::Relaxed) & 1;
+        let free_before = self.size_word().load(Ordering::Relaxed) & 1;
         self.size_word()
-            .store(size << 1 | behind_free, Ordering::Relaxed);
+            .store(size << 1 | free_before, Ordering::Relaxed);
     }
 }
 

@@ -55,10 +55,13 @@ impl Request {
         self.log2_align() == UNIT.trailing_zeros()
     }
 
-    /// A plain request as it is, but so that the compiler knows that it is plain.
+    /// The same request, if it is `PLAIN` so that the compiler knows: then nobody asks for its alignment.
     #[inline]
-    pub(super) fn known_as_plain(self) -> Self {
-        debug_assert!(self.is_plain(), "nobody's alignment is forgotten");
+    pub(super) fn known<const PLAIN: bool>(self) -> Self {
+        debug_assert_eq!(self.is_plain(), PLAIN, "nobody's alignment is forgotten");
+        if !PLAIN {
+            return self;
+        }
         let plain = u64::from(UNIT.trailing_zeros()) << ALIGN_AT;
         Self {
             len: self.len,

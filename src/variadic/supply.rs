@@ -314,11 +314,7 @@ fn alloc_at_once<L: Lock, const PLAIN: bool>(
     request: Request,
 ) -> Option<Leased<L>> {
     let mut arena = shards.lock_home_at_once()?;
-    let request = if PLAIN {
-        request.known_as_plain()
-    } else {
-        request
-    };
+    let request = request.known::<PLAIN>();
     match arena.alloc_late(request) {
         Some(lease) => Some(Leased::new(lease, arena.shard())),
         None => alloc_listed::<L, PLAIN>(arena, request),
@@ -331,12 +327,7 @@ fn alloc_listed<L: Lock, const PLAIN: bool>(
     mut arena: QuickGuard<'_, L, Arena>,
     request: Request,
 ) -> Option<Leased<L>> {
-    let request = if PLAIN {
-        request.known_as_plain()
-    } else {
-        request
-    };
-    let lease = arena.alloc_listed(request)?;
+    let lease = arena.alloc_listed(request.known::<PLAIN>())?;
     Some(Leased::new(lease, arena.shard()))
 }
 

@@ -91,6 +91,11 @@ impl Walk<'_> {
         let units = (self.chunk.end() - self.chunk.first().addr()) / UNIT;
         let ends = block.is_sentinel_of(units as u32);
         self.ensure(ends, block, "tiling: a sentinel ends the chunk")?;
+        self.ensure(
+            units >= self.arena.least_chunk as usize,
+            self.chunk.first(),
+            "least-chunk: no chunk is smaller",
+        )?;
         self.check_told(block, before)?;
         self.check_idle(found)
     }
@@ -120,7 +125,7 @@ impl Walk<'_> {
 
     fn check_told(&self, block: Block, before: Option<Block>) -> Result<(), Corruption> {
         let free = before.filter(|before| before.is_free());
-        let told = block.is_behind_free() == free.is_some()
+        let told = block.is_free_before() == free.is_some()
             && free.is_none_or(|free| block.told_size() == free.size());
         self.ensure(
             told,

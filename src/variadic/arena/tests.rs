@@ -630,7 +630,7 @@ fn a_request_is_refused_if_it_cannot_be_counted() {
         (usize::MAX, 16),
         (isize::MAX as usize, 16),
         (usize::MAX - 15, 1),
-        (u32::MAX as usize * 16, 16),
+        (MOST_CHUNK, 16),
     ] {
         assert!(Request::new(0, room, align).is_err(), "{room}");
     }
@@ -749,6 +749,18 @@ fn a_used_block_that_says_it_is_free_is_reported() {
 }
 
 #[test]
+fn a_chunk_smaller_than_any_is_reported() {
+    let mut grown = Grown::new(BEST, 4096);
+    let lease = grown.alloc(64, 16);
+    let least = grown.arena.least_chunk;
+    grown.arena.least_chunk += 1;
+    let corruption = grown.arena.check().unwrap_err();
+    assert!(corruption.rule().starts_with("least-chunk"), "{corruption}");
+    grown.arena.least_chunk = least;
+    grown.release(lease);
+}
+
+#[test]
 fn a_lost_lease_is_reported() {
     let mut grown = Grown::new(BEST, 4096);
     let lease = grown.alloc(64, 16);
@@ -802,7 +814,7 @@ fn wrong_bins_are_reported() {
         // SAFETY: it is free.
         unsafe { rest.tell(LEAST) };
         // SAFETY: it is used now.
-        unsafe { behind.next().set_behind_free(false) };
+        unsafe { behind.next().set_free_before(false) };
         arena.live_or_late += 1;
     });
     assert!(unlisted.rule().starts_with("listed-iff-free"), "{unlisted}");
