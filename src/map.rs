@@ -174,10 +174,10 @@ impl Share {
         share
     }
 
-    /// The kind that stands for all, of which there are some: header, if it is a quarter or more, or else what is most.
+    /// The kind that stands for all, of which there are some: header, if it is an eighth or more, or else what is most.
     fn cell(self) -> Cell {
         let [used, free, header] = self.0;
-        if header * 4 >= used + free + header {
+        if header * 8 >= used + free + header {
             Cell::Header
         } else if used >= free {
             Cell::Used
@@ -654,10 +654,10 @@ mod tests {
     #[test]
     fn a_little_header_does_not_stand_for_the_rest() {
         let cell = |share| Share(share).cell();
-        assert_eq!(cell([2, 1, 1]), Cell::Header);
-        assert_eq!(cell([3, 1, 1]), Cell::Used);
-        assert_eq!(cell([1, 3, 1]), Cell::Free);
-        assert_eq!(cell([2, 2, 1]), Cell::Used);
+        assert_eq!(cell([5, 2, 1]), Cell::Header);
+        assert_eq!(cell([6, 2, 1]), Cell::Used);
+        assert_eq!(cell([2, 6, 1]), Cell::Free);
+        assert_eq!(cell([4, 4, 1]), Cell::Used);
     }
 
     #[test]
