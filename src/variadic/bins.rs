@@ -36,6 +36,8 @@ const TREES: usize = (u32::BITS - LARGE_BIT) as usize;
 /// - *listed-iff-free*: between an arena's operations a block is in here exactly if it is free.
 /// - *own-list*: but for the one that stands apart, a small block is in the list of its size; a large one in the tree of its leading bit, on the path its
 ///   further bits name, or behind a branch of its size.
+/// - *before-known*: in a small list every node but the first knows the one before it. (What the first says of that is nothing, so
+///   that a node that becomes the first need not be touched.)
 /// - *map-bit*: a bit of a map is set exactly if the list or tree is not empty.
 #[derive(Debug)]
 pub(crate) struct Bins {
@@ -124,7 +126,7 @@ impl Bins {
         debug_assert_eq!(block.size(), size, "tiling: the caller knows the size");
         if size < LARGE {
             // SAFETY: the block is the caller's.
-            self.insert_small(unsafe { Node::plant(block) }, size as usize)
+            self.insert_small(unsafe { Node::bare(block) }, size as usize)
         } else if self.apart.is_none() {
             self.apart = Some(block);
         } else {
@@ -154,7 +156,8 @@ impl Bins {
         }
     }
 
-    /// The listed blocks, without their order: calls `visit` for each until it says `false`.
+    /// The listed blocks, without their order: calls `visit` for each until it says `false`, or the next one does not know the
+    /// one before.
     pub(crate) fn for_each(&self, visit: &mut impl FnMut(Block, Slot) -> bool) -> bool {
         if !self.apart.is_none_or(|block| visit(block, Slot::Apart)) {
             return false;
@@ -247,13 +250,12 @@ impl Bins {
     #[inline]
     fn remove_small(&mut self, node: Node, size: usize) {
         let next = node.next();
-        match node.before() {
-            Some(before) => {
-                before.set_next(next);
-                self.nowhere.set_before(next, Some(before));
-            }
-            None => self.take_first(size, next),
+        if self.lists[size] == Some(node) {
+            return self.take_first(size, next);
         }
+        let before = node.before().expect("before-known: it is not the first");
+        before.set_next(next);
+        self.nowhere.set_before(next, Some(before));
     }
 
     /// Takes the first node out of the list of this size; `next` is the second.
@@ -261,7 +263,6 @@ impl Bins {
     fn take_first(&mut self, size: usize, next: Option<Node>) {
         self.lists[size] = next;
         self.small_map &= !(u64::from(next.is_none()) << size);
-        self.nowhere.set_before(next, None);
     }
 
     fn insert_large(&mut self, new: Branch) {
@@ -471,7 +472,8 @@ fn prune_leaf(branch: Branch) -> Option<Branch> {
 
 fn visit_list(list: Option<Node>, slot: Slot, visit: &mut impl FnMut(Node, Slot) -> bool) -> bool {
     let mut nodes = std::iter::successors(list, |node| node.next());
-    nodes.all(|node| visit(node, slot))
+    let knows = |node: Node| node.next().is_none_or(|next| next.before() == Some(node));
+    nodes.all(|node| visit(node, slot) && knows(node))
 }
 
 /// Depth first, without memory of its own: down to each child, and back by the parent.

@@ -76,6 +76,16 @@ impl Node {
         node
     }
 
+    /// A free block whose links are yet to be written.
+    ///
+    /// # Safety
+    ///
+    /// The caller has the shard's lock and the sole right to the block. No link is read before it was written.
+    #[inline]
+    pub(crate) unsafe fn bare(block: Block) -> Self {
+        Self(block)
+    }
+
     /// A free block that is listed.
     ///
     /// # Safety
@@ -117,7 +127,7 @@ impl Node {
     #[inline]
     pub(crate) fn before(self) -> Option<Self> {
         let _opened = self.open();
-        // SAFETY: a node's links are initialised and the arena's.
+        // SAFETY: a node's links are the arena's, and this one was written: by `plant`, or when it was no longer the first.
         unsafe { (*self.links()).before }
     }
 

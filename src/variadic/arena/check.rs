@@ -39,7 +39,7 @@ impl Arena {
     /// *listed-iff-free*, *own-list*: what is listed is free and where it belongs, and there are as many as free blocks.
     fn check_bins(&self, free: usize, whole: Corruption) -> Result<(), Corruption> {
         let (mut listed, mut right) = (0, true);
-        self.bins.for_each(&mut |block, slot| {
+        let known = self.bins.for_each(&mut |block, slot| {
             listed += 1;
             right &= listed <= free && block.is_free() && slot.suits(block.size());
             right
@@ -47,6 +47,10 @@ impl Arena {
         ensure(
             right,
             whole.breaking("own-list: what is listed is free and in the list of its size"),
+        )?;
+        ensure(
+            known,
+            whole.breaking("before-known: what is listed behind another knows that"),
         )?;
         ensure(
             listed == free,

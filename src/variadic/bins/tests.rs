@@ -5,6 +5,7 @@ use rstest::rstest;
 use super::{Bins, Slot};
 use crate::chunk::Region;
 use crate::variadic::block::{Block, Chunk, LEAST};
+use crate::variadic::node::Node;
 
 /// Blocks of these sizes, one after the other in a chunk of their own; and the chunk, to be leaked or freed.
 fn blocks(sizes: &[u32]) -> (Chunk, Vec<Block>) {
@@ -120,6 +121,29 @@ fn a_visit_ends_when_it_is_told_to() {
     assert!(bins.for_each(&mut |_, _| true));
     // SAFETY: the test is over.
     drop(unsafe { chunk.into_region() });
+}
+
+#[test]
+fn a_visit_ends_where_a_block_does_not_know_the_one_before() {
+    for size in [2, 70] {
+        let (chunk, blocks) = blocks(&[100, size, size, size]);
+        let mut bins = Bins::new();
+        for &block in &blocks {
+            // SAFETY: it is free and not listed.
+            unsafe { bins.insert(block, block.size()) };
+        }
+        assert!(bins.for_each(&mut |_, _| true));
+        // SAFETY: it is listed.
+        let middle = unsafe { Node::of(blocks[2]) };
+        let before = middle.before();
+        assert!(before.is_some());
+        middle.set_before(Some(middle));
+        assert!(!bins.for_each(&mut |_, _| true), "{size}");
+        middle.set_before(before);
+        assert!(bins.for_each(&mut |_, _| true));
+        // SAFETY: the test is over.
+        drop(unsafe { chunk.into_region() });
+    }
 }
 
 #[test]
