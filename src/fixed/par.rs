@@ -306,7 +306,7 @@ fn find_pieces(shard: &SlotShard<Locked>, pieces: &mut Vec<Piece>) {
             };
             let count = usize::from(first.region_chunks());
             if count > pieces.capacity() - pieces.len() {
-                break;
+                break; // since they were counted others have added some
             }
             let piece = |index| Piece {
                 header: first.chunk(index),
