@@ -252,12 +252,16 @@ impl Header {
     /// Has the processor fetch what a walk reads of a group; of a group behind the last one that is the chunk `next`'s.
     #[inline]
     pub(crate) fn fetch_group(&self, group: usize, next: impl FnOnce() -> Option<NonNull<Header>>) {
-        let count = (self.total as usize).div_ceil(GROUP);
-        if group < count {
-            fetch(self.groups.as_ptr().wrapping_add(group));
+        let groups = self.groups();
+        if let Some(bits) = groups.get(group) {
+            fetch(bits);
         } else if let Some(next) = next() {
             // Its header is two lines, then come its groups.
-            fetch(next.as_ptr().cast::<Group>().wrapping_add(group - count));
+            fetch(
+                next.as_ptr()
+                    .cast::<Group>()
+                    .wrapping_add(group - groups.len()),
+            );
         }
     }
 

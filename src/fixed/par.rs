@@ -210,8 +210,9 @@ impl<'a, T, A: Access> Walk<'a, T, A> {
             let slots = shard.lock();
             live_objects += live(&slots);
             opened += slots.opened();
+            let chunks = slots.chunk_count();
             drop(slots);
-            find_pieces(shard, &mut pieces);
+            find_pieces(shard, chunks, &mut pieces);
         }
         let chunks = pieces.len();
         let stretch = |number: usize| Stretch {
@@ -291,12 +292,13 @@ impl<'a, T, A: Access> Walk<'a, T, A> {
 /// How many regions are looked up under one lock.
 const REGIONS_AT_ONCE: usize = 64;
 
-/// Adds the chunks of a shard. Room for them is made while the lock is free.
-fn find_pieces(shard: &SlotShard<Locked>, pieces: &mut Vec<Piece>) {
+/// Adds the chunks of a shard, of which there were so many. Room for them is made while the lock is free.
+fn find_pieces(shard: &SlotShard<Locked>, mut chunks: usize, pieces: &mut Vec<Piece>) {
+    let before = pieces.len();
     let mut last: Option<NonNull<Header>> = None;
     loop {
-        let chunks = shard.lock().chunk_count();
-        pieces.reserve(chunks + MOST_CHUNKS);
+        let found = pieces.len() - before;
+        pieces.reserve(chunks - found + MOST_CHUNKS);
         let slots = shard.lock();
         for _ in 0..REGIONS_AT_ONCE {
             // SAFETY: chunks-stay.
@@ -315,6 +317,7 @@ fn find_pieces(shard: &SlotShard<Locked>, pieces: &mut Vec<Piece>) {
             pieces.extend((0..count).map(piece));
             last = Some(NonNull::from(first));
         }
+        chunks = slots.chunk_count();
     }
 }
 

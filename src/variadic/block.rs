@@ -204,7 +204,7 @@ impl Block {
     /// Whether the block before this one is free.
     #[inline]
     pub(crate) fn is_free_before(self) -> bool {
-        self.size_word().load(Ordering::Relaxed) & 1 != 0
+        self.size_and_free_before().1
     }
 
     /// The size, and whether the block before this one is free.
