@@ -83,7 +83,7 @@ pub(crate) trait Pool<T: Object>: Sized + 'static {
     const SIDE: Side;
     /// With more objects than this, making one takes so long that nobody would.
     const MOST: usize = usize::MAX;
-    /// Then the pool's memory says nothing about live objects.
+    /// Then the pool's memory says nothing about live objects, and who shuffles handles moves objects.
     const OBJECTS_IN_HANDLES: bool = false;
     type Handle<'p>;
 
