@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::ptr::NonNull;
 
 use super::header::Group;
-use super::layout::{GROUP, Slot};
+use super::layout::Slot;
 use super::lease::{Leased, Pin};
 use super::retire::{destroy, retire};
 use super::shard::{SlotShard, SlotShards, lock_shard_of};
@@ -112,9 +112,12 @@ pub(crate) fn visit<T, A: Access, B>(
     }
 }
 
-/// Objects of a full group that are visited in a row, without a loop: the end of a loop of 64 is beyond what processors
-/// predict, and a misprediction costs as much as twenty objects.
+/// Neighbours that are visited in a row, without a loop: the end of a loop of 64 is beyond what processors predict, and a
+/// misprediction costs as much as twenty objects.
+///
+/// Only from the start of a group on, for that is how pools fill up: to look for rows behind holes costs more than it gives.
 const BLOCK: usize = 16;
+const ROW: u64 = (1 << BLOCK) - 1;
 const _: () = assert!(BLOCK == 16, "so many are written out below");
 
 /// Folds the objects of `mask` that have not been dropped by then, until `f` breaks off.
@@ -132,23 +135,26 @@ pub(crate) unsafe fn fold_group<T, A: Access, B, C>(
     mut f: impl FnMut(C, NonNull<T>) -> ControlFlow<B, C>,
 ) -> ControlFlow<B, C> {
     let mut folded = init;
-    if mask == u64::MAX {
-        for block in 0..GROUP / BLOCK {
-            // Written out, for compilers take the loops for one, or unroll the outer.
-            macro_rules! visit {
-                ($($index:literal)*) => {$(
-                    let index = block * BLOCK + $index;
-                    if bits.dropped() == 0 || !bits.is_dropped(index) || !keeps(Rule::Mark) {
-                        // SAFETY: partition: it is a slot of the group, which lies in the chunk.
-                        folded = f(folded, unsafe { Slot::object(first, index) })?;
-                    }
-                )*};
-            }
-            visit!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+    let (mut head, mut passed) = (mask, 0);
+    while head & ROW == ROW {
+        // Written out, for compilers take the loops for one, or unroll the outer.
+        macro_rules! visit {
+            ($($index:literal)*) => {$(
+                let index = passed + $index;
+                if bits.dropped() == 0 || !bits.is_dropped(index) || !keeps(Rule::Mark) {
+                    // SAFETY: partition: it is a slot of the group, which lies in the chunk.
+                    folded = f(folded, unsafe { Slot::object(first, index) })?;
+                }
+            )*};
         }
-        return ControlFlow::Continue(folded);
+        visit!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+        head >>= BLOCK;
+        passed += BLOCK;
     }
-    let mut rest = mask;
+    if head == 0 {
+        return ControlFlow::Continue(folded); // all may have passed, and nothing can be shifted by 64
+    }
+    let mut rest = head << passed;
     while rest != 0 {
         let index = rest.trailing_zeros() as usize;
         rest &= rest - 1;
