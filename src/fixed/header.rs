@@ -249,19 +249,26 @@ impl Header {
         unsafe { std::slice::from_raw_parts(self.groups.as_ptr(), count) }
     }
 
-    /// Has the processor fetch what a walk reads of a group; of a group behind the last one that is the chunk `next`'s.
+    /// A group with opened slots, and which of its slots are.
     #[inline]
-    pub(crate) fn fetch_group(&self, group: usize, next: impl FnOnce() -> Option<NonNull<Header>>) {
-        let groups = self.groups();
-        if let Some(bits) = groups.get(group) {
-            fetch(bits);
-        } else if let Some(next) = next() {
+    pub(crate) fn opened_group(&self, group: usize) -> Option<(&Group, u64)> {
+        let mask = match self.opened().checked_sub(group * GROUP)? {
+            0 => return None,
+            n if n >= GROUP => u64::MAX,
+            n => (1 << n) - 1,
+        };
+        Some((self.groups().get(group)?, mask))
+    }
+
+    /// Has the processor fetch what a walk reads of a group; of a group behind the last one that is the next chunk's.
+    #[inline]
+    pub(crate) fn fetch_group(&self, group: usize) {
+        if group * GROUP < self.total as usize {
+            fetch(self.groups.as_ptr().wrapping_add(group));
+        } else if let Some(next) = self.all.next.get() {
             // Its header is two lines, then come its groups.
-            fetch(
-                next.as_ptr()
-                    .cast::<Group>()
-                    .wrapping_add(group - groups.len()),
-            );
+            let lines = next.as_ptr().cast::<Group>();
+            fetch(lines.wrapping_add(group - self.groups().len()));
         }
     }
 
@@ -274,23 +281,7 @@ impl Header {
     /// The opened slots of a group.
     #[inline]
     fn opened_mask(&self, group: usize) -> u64 {
-        match self.opened().saturating_sub(group * GROUP) {
-            0 => 0,
-            n if n >= GROUP => u64::MAX,
-            n => (1 << n) - 1,
-        }
-    }
-
-    /// The live slots of a group; exact while none of them is in the magazine.
-    #[inline]
-    pub(crate) fn live_mask(&self, group: usize) -> u64 {
-        self.live_mask_of(group, &self.groups()[group])
-    }
-
-    /// As [`live_mask`](Self::live_mask), of a group that was looked up.
-    #[inline]
-    pub(crate) fn live_mask_of(&self, group: usize, bits: &Group) -> u64 {
-        self.opened_mask(group) & !bits.free.get() & !bits.hidden.get() & !bits.dropped()
+        self.opened_group(group).map_or(0, |(_, opened)| opened)
     }
 
     /// Marks slots of a group free; returns whether the chunk had none before.
@@ -493,6 +484,12 @@ impl Group {
     /// Whether a walk is inside.
     pub(crate) fn is_pinned(&self) -> bool {
         self.pins[0].get() | self.pins[1].get() != 0
+    }
+
+    /// The live slots among those that are opened; exact while none of them is in the magazine.
+    #[inline]
+    pub(crate) fn live_mask(&self, opened: u64) -> u64 {
+        opened & !self.free.get() & !self.hidden.get() & !self.dropped()
     }
 
     /// A walk comes in. Returns the role it counts under, to be given to [`unpin`](Self::unpin).

@@ -116,13 +116,6 @@ pub(crate) struct Spot {
 }
 
 impl Spot {
-    /// Goes on to slots of the next group of the chunk.
-    #[inline]
-    pub(crate) fn go_on(&mut self, mask: u64) {
-        self.group += 1;
-        self.mask = mask;
-    }
-
     /// The header of the chunk.
     ///
     /// # Safety
@@ -135,68 +128,40 @@ impl Spot {
     }
 }
 
-/// A group that a walk is inside of.
+/// A spot as walks see it, together with what they would look up again for each object.
 ///
 /// # Invariants
 ///
-/// - *pinned-is-intact*: while a pin lives, its chunk is attached and no object of its `mask` is destroyed.
-/// - *looked-up*: `bits` and `first` are those of its group; the latter has the provenance of its region.
-#[derive(Debug)]
-pub(crate) struct Pin {
+/// *looked-up*: `bits` and `first` are those of the spot's group; the latter has the provenance of its region.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View {
     spot: Spot,
     bits: NonNull<Group>,
     first: NonNull<u8>,
-    role: u8,
 }
 
-impl Pin {
-    /// Pins the group of a spot.
-    ///
-    /// # Safety
-    ///
-    /// The spot was just found, in an attached chunk, under the lock that the caller still has.
+impl View {
+    /// For a group that was looked up: `bits` are its, and `mask` names slots of it.
     #[inline]
-    pub(crate) unsafe fn new(spot: Spot) -> Self {
-        // SAFETY: the caller found it.
-        let header = unsafe { spot.header() };
-        let bits = &header.groups()[spot.group];
+    pub(crate) fn of(header: &Header, group: usize, bits: &Group, mask: u64) -> Self {
         Self {
-            spot,
+            spot: Spot {
+                header: NonNull::from(header),
+                group,
+                mask,
+            },
             bits: NonNull::from(bits),
-            first: header.slot(spot.group * GROUP),
-            role: bits.pin(),
+            first: header.slot(group * GROUP),
         }
     }
 
-    /// Leaves the group for the one behind it in the chunk.
-    ///
-    /// # Safety
-    ///
-    /// That is `behind`, and `mask` has its live objects, found under the lock that the caller still has.
-    #[inline]
-    pub(crate) unsafe fn go_on(&mut self, behind: &Group, mask: u64) {
-        self.bits().unpin(self.role);
-        self.role = behind.pin();
-        let stride = self.header().stride();
-        self.spot.go_on(mask);
-        self.bits = NonNull::from(behind);
-        // SAFETY: own-layout: the slots of one group lie behind those of the other, in one region.
-        self.first = unsafe { self.first.add(GROUP * stride) };
-    }
-
-    /// What [`Group::unpin`] wants to know.
-    #[inline]
-    pub(crate) fn role(&self) -> u8 {
-        self.role
-    }
-
-    /// The group, and the objects that were live when it was pinned.
+    /// The group and its slots.
     #[inline]
     pub(crate) fn spot(&self) -> Spot {
         self.spot
     }
 
-    /// The objects that were live when the group was pinned.
+    /// The slots.
     #[inline]
     pub(crate) fn mask(&self) -> u64 {
         self.spot.mask
@@ -208,17 +173,72 @@ impl Pin {
         self.first
     }
 
+    /// The group.
+    #[inline]
+    pub(crate) fn bits(&self) -> NonNull<Group> {
+        self.bits
+    }
+}
+
+/// A group that a walk is inside of.
+///
+/// # Invariants
+///
+/// *pinned-is-intact*: while a pin lives, its chunk is attached and no object that it shows is destroyed.
+#[derive(Debug)]
+pub(crate) struct Pin {
+    view: View,
+    role: u8,
+}
+
+impl Pin {
+    /// Pins the group that is seen.
+    ///
+    /// # Safety
+    ///
+    /// It was just looked up, in an attached chunk, under the lock that the caller still has.
+    #[inline]
+    pub(crate) unsafe fn new(view: View) -> Self {
+        // SAFETY: looked-up; the caller says that the chunk is attached. Aliasing: all its fields are cells.
+        let role = unsafe { view.bits().as_ref() }.pin();
+        Self { view, role }
+    }
+
+    /// Leaves the group for another.
+    ///
+    /// # Safety
+    ///
+    /// As for [`new`](Self::new).
+    #[inline]
+    pub(crate) unsafe fn go_on(&mut self, view: View) {
+        self.bits().unpin(self.role);
+        // SAFETY: the caller's.
+        *self = unsafe { Self::new(view) };
+    }
+
+    /// What [`Group::unpin`] wants to know.
+    #[inline]
+    pub(crate) fn role(&self) -> u8 {
+        self.role
+    }
+
+    /// The group, and the objects that were live when it was pinned.
+    #[inline]
+    pub(crate) fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// The same, to be found again.
+    #[inline]
+    pub(crate) fn spot(&self) -> Spot {
+        self.view.spot
+    }
+
     /// The group; without the lock only its dropped mark may be read.
     #[inline]
     pub(crate) fn bits(&self) -> &Group {
         // SAFETY: looked-up, pinned-is-intact. Aliasing: all its fields are cells.
-        unsafe { self.bits.as_ref() }
-    }
-
-    #[inline]
-    fn header(&self) -> &Header {
-        // SAFETY: pinned-is-intact.
-        unsafe { self.spot.header() }
+        unsafe { self.view.bits.as_ref() }
     }
 }
 

@@ -25,7 +25,7 @@ use super::FixedPool;
 use super::header::Header;
 use super::hold::forget_leaked_holds;
 use super::layout::{GROUP, MOST_CHUNKS};
-use super::lease::{Due, Pin, Spot};
+use super::lease::{Due, Pin, View};
 use super::retire::destroy;
 use super::shard::{Keep, SlotGuard, SlotShard, SlotShards, live};
 use super::slots::Slots;
@@ -452,20 +452,20 @@ impl<'w, 'a, T, A: Access> Worker<'w, 'a, T, A> {
                 opened.min(end.group)
             };
             for group in group..behind {
-                let spot = Spot {
-                    header: NonNull::from(header),
-                    group: group as usize,
-                    mask: header.live_mask(group as usize),
+                let Some((bits, opened)) = header.opened_group(group as usize) else {
+                    break;
                 };
-                if spot.mask == 0 {
+                let mask = bits.live_mask(opened);
+                if mask == 0 {
                     continue;
                 }
-                objects += spot.mask.count_ones() as usize;
+                objects += mask.count_ones() as usize;
                 if objects > MOST_OBJECTS || self.pinned == MOST_GROUPS {
                     self.unit.start.group = group;
                     return;
                 }
-                self.pins[self.pinned] = Some(slots.pin(spot));
+                let live = View::of(header, group as usize, bits, mask);
+                self.pins[self.pinned] = Some(slots.pin(live));
                 self.pinned += 1;
             }
             self.unit.start = end.min(Place {

@@ -17,7 +17,7 @@ use std::ptr::NonNull;
 
 use super::header::{All, Group, Header, List, WithFree, bits_of, header_of};
 use super::layout::GROUP;
-use super::lease::{Due, Idle, Lease, Leased, Pin, Spot};
+use super::lease::{Due, Idle, Lease, Leased, Pin, Spot, View};
 use super::magazine::{MAGAZINE, Magazine};
 use super::region::{Detached, NewRegion};
 use crate::sync::{Ordering, Rule, keeps};
@@ -351,16 +351,16 @@ impl Slots {
         if after.is_none() || keeps(Rule::Flush) {
             self.flush();
         }
-        let spot = self.next_spot(after.map(Pin::spot), Header::live_mask)?;
-        Some(self.pin(spot))
+        let live = self.next(after.map(Pin::spot), Group::live_mask)?;
+        Some(self.pin(live))
     }
 
-    /// Pins the group of a spot with all its live objects, which was just found.
+    /// Pins a group with all its live objects, which was just found.
     #[inline]
-    pub(crate) fn pin(&mut self, spot: Spot) -> Pin {
+    pub(crate) fn pin(&mut self, live: View) -> Pin {
         self.pins += 1;
         // SAFETY: it was just found, in the list (linked-is-live), under the same `&mut self`.
-        unsafe { Pin::new(spot) }
+        unsafe { Pin::new(live) }
     }
 
     /// Gives a pin back. Unless the pool is held, also returns the objects whose destruction it was the last to put off.
@@ -376,55 +376,49 @@ impl Slots {
         self.due(due(mask))
     }
 
-    /// Moves a pin on to the group behind, if that is in the same chunk and nothing else is to be done: what [`pin_next`]
-    /// and [`unpin`] do then, in place.
+    /// Moves a pin on to the group behind, if it has live objects and nothing else is to be done: what [`pin_next`] and
+    /// [`unpin`] do then, in place.
     ///
     /// A pin that was built anew, returned and moved for every group cost as much as sixty objects: each copy reads, in one
     /// piece, what was just written in several, and has to wait for the cache.
     ///
     /// [`pin_next`]: Self::pin_next
     /// [`unpin`]: Self::unpin
-    #[inline]
+    #[inline(always)]
     pub(crate) fn step(&mut self, pin: &mut Pin) -> bool {
-        let Some((behind, mask)) = self.live_behind(pin.spot()) else {
+        let Some(behind) = self.live_behind(pin.spot()) else {
             return false;
         };
         let may = pin.bits().dropped() == 0;
         if may {
-            // SAFETY: it is the group behind, of which the mask was just found.
-            unsafe { pin.go_on(behind, mask) };
+            // SAFETY: it was just found, in the list (linked-is-live), under the same `&mut self`.
+            unsafe { pin.go_on(behind) };
         }
         may
     }
 
-    /// As [`step`](Self::step), for a spot that is not pinned: its chunk is held.
-    #[inline]
-    pub(crate) fn step_held(&self, spot: &mut Spot) -> bool {
-        let behind = self.live_behind(*spot);
-        if let Some((_, mask)) = behind {
-            spot.go_on(mask);
+    /// As [`step`](Self::step), for a view that is not pinned: its chunk is held.
+    #[inline(always)]
+    pub(crate) fn step_held(&self, view: &mut View) -> bool {
+        let behind = self.live_behind(view.spot());
+        if let Some(behind) = behind {
+            *view = behind;
         }
         behind.is_some()
     }
 
-    /// The group behind the given one, whose chunk is attached, and its live objects, if it is in the same chunk, has any, and
-    /// nothing is to be flushed.
-    #[inline]
-    fn live_behind(&self, spot: Spot) -> Option<(&Group, u64)> {
-        // SAFETY: what spots are kept in (a pin, a hold's iterator) keeps their chunk attached.
-        let header = unsafe { spot.header() };
-        let next = spot.group + 1;
-        let behind = header.groups().get(next)?;
-        header.fetch_group(next + AHEAD, || header.all.next.get());
-        let mask = header.live_mask_of(next, behind);
-        (mask != 0 && self.magazine.is_empty()).then_some((behind, mask))
+    /// The next group with live objects, if nothing is to be flushed.
+    #[inline(always)]
+    fn live_behind(&self, spot: Spot) -> Option<View> {
+        let flushed = self.magazine.is_empty();
+        flushed.then(|| self.next(Some(spot), Group::live_mask))?
     }
 
     /// Flushes, then finds the first group with a live object, behind the given one or from the start, whose chunk is attached:
     /// a pin keeps it, or a hold.
-    pub(crate) fn live_next(&mut self, after: Option<Spot>) -> Option<Spot> {
+    pub(crate) fn live_next(&mut self, after: Option<Spot>) -> Option<View> {
         self.flush();
-        self.next_spot(after, Header::live_mask)
+        self.next(after, Group::live_mask)
     }
 
     /// Hides and returns the dropped objects of the first group, behind the given one or from the start, that has any whose
@@ -433,19 +427,19 @@ impl Slots {
         if self.deferred == 0 {
             return None;
         }
-        let settle = |header: &Header, group: usize| match &header.groups()[group] {
-            bits if bits.dropped() != 0 => bits.settle(),
-            _ => 0,
+        let settle = |bits: &Group, _| match bits.dropped() {
+            0 => 0,
+            _ => bits.settle(),
         };
-        let spot = self.next_spot(after.map(Due::spot), settle)?;
-        Some(self.due(spot))
+        let settled = self.next(after.map(Due::spot), settle)?;
+        Some(self.due(settled.spot()))
     }
 
     /// Hides and returns the adopted objects of the first group, behind the given one or from the start, that has any.
     pub(crate) fn disown_next(&mut self, after: Option<&Due>) -> Option<Due> {
         self.flush();
-        let adopted = |header: &Header, group: usize| header.groups()[group].adopted.get();
-        let spot = self.next_spot(after.map(Due::spot), adopted)?;
+        let adopted = |bits: &Group, _| bits.adopted.get();
+        let spot = self.next(after.map(Due::spot), adopted)?.spot();
         let due = Due::new(spot);
         for bit in bits_of(spot.mask) {
             // SAFETY: an adopted object's lease was the pool's, and is `due`'s now.
@@ -473,34 +467,36 @@ impl Slots {
         idle
     }
 
-    /// The first group, behind the given one or from the start, for which `mask` is not empty.
+    /// The first group, behind the given one or from the start, of which `mask` picks slots: it is told which are opened.
     ///
     /// The chunk of the group that is given is attached.
-    fn next_spot(&self, after: Option<Spot>, mask: impl Fn(&Header, usize) -> u64) -> Option<Spot> {
-        let (first, mut start) = match after {
+    ///
+    /// Inlined, like what passes its result on: a view has more words than there are registers to return it in.
+    #[inline(always)]
+    fn next(&self, after: Option<Spot>, mask: impl Fn(&Group, u64) -> u64) -> Option<View> {
+        let (mut header, mut group) = match after {
             // SAFETY: what spots are kept in (a pin, a due, a hold's iterator) keeps their chunk attached.
-            Some(spot) => (Some(unsafe { spot.header() }), spot.group + 1),
-            None => (self.chunks.first(), 0),
+            Some(spot) => (unsafe { spot.header() }, spot.group + 1),
+            None => (self.chunks.first()?, 0),
         };
-        for header in self.chunks.iter_from(first) {
-            for group in start..header.opened().div_ceil(GROUP) {
-                let mask = mask(header, group);
+        loop {
+            if let Some((bits, opened)) = header.opened_group(group) {
+                header.fetch_group(group + AHEAD);
+                let mask = mask(bits, opened);
                 if mask != 0 {
-                    return Some(Spot {
-                        header: NonNull::from(header),
-                        group,
-                        mask,
-                    });
+                    return Some(View::of(header, group, bits, mask));
                 }
+                group += 1;
+            } else {
+                header = self.chunks.after(header)?;
+                group = 0;
             }
-            start = 0;
         }
-        None
     }
 
     /// The group of a spot that was just found.
     fn group(&self, spot: Spot) -> &Group {
-        // SAFETY: linked-is-live: `next_spot` found it in the list, under the same `&mut self`.
+        // SAFETY: linked-is-live: `next` found it in the list, under the same `&mut self`.
         &unsafe { spot.header() }.groups()[spot.group]
     }
 

@@ -85,11 +85,16 @@ fn walk<T, A: Access, L: Lock, B>(
     let mut walk = Walk::<T, A, L> {
         shards,
         index: 0,
-        pin: None,
+        inside: None,
         marker: PhantomData,
     };
-    while let Some(pin) = walk.advance() {
-        visit::<T, A, B>(pin, &mut f)?;
+    while let Some(inside) = walk.advance() {
+        loop {
+            visit::<T, A, B>(&inside.pin, &mut f)?;
+            if !inside.step_at_once() {
+                break;
+            }
+        }
     }
     ControlFlow::Continue(())
 }
@@ -103,9 +108,9 @@ pub(crate) fn visit<T, A: Access, B>(
     // SAFETY: pinned-is-intact: the mask names slots of the group that begins there, in a chunk that stays.
     unsafe {
         fold_group::<T, A, B, ()>(
-            pin.first_slot().cast(),
+            pin.view().first_slot().cast(),
             pin.bits(),
-            pin.mask(),
+            pin.view().mask(),
             (),
             |(), object| f(object),
         )
@@ -170,58 +175,57 @@ pub(crate) unsafe fn fold_group<T, A: Access, B, C>(
 struct Walk<'a, T, A: Access, L: Lock> {
     shards: &'a SlotShards<L>,
     index: usize,
-    pin: Option<Pin>,
+    inside: Option<Inside<'a, L>>,
     marker: PhantomData<(T, A)>,
 }
 
-impl<T, A: Access, L: Lock> Walk<'_, T, A, L> {
-    /// Leaves the group and pins the next, with nothing in between.
+/// The pinned group, and the shard whose it is.
+struct Inside<'a, L: Lock> {
+    pin: Pin,
+    shard: &'a SlotShard<L>,
+}
+
+impl<L: Lock> Inside<'_, L> {
+    /// Goes on to the next group of the shard with a live object, if all is well: the lock is to be had at once, nothing is to
+    /// be flushed, and nobody waits for the group. Says whether it did.
     #[inline(never)]
-    fn advance(&mut self) -> Option<&Pin> {
-        if self.step_at_once() {
-            self.pin.as_ref()
-        } else {
-            self.advance_slow()
-        }
-    }
-
-    /// Goes on to the group behind in the same chunk, if that is a matter of a few instructions.
-    #[inline]
     fn step_at_once(&mut self) -> bool {
-        let (Some(pin), Some(shard)) = (&mut self.pin, self.shards.get(self.index)) else {
-            return false;
-        };
-        let slots = shard.lock_at_once(L::thread_number_so_far());
-        slots.is_some_and(|mut slots| slots.step(pin))
+        let slots = self.shard.lock_at_once(L::thread_number_so_far());
+        slots.is_some_and(|mut slots| slots.step(&mut self.pin))
     }
+}
 
+impl<'a, T, A: Access, L: Lock> Walk<'a, T, A, L> {
+    /// Leaves the group and pins the next, with nothing in between: whatever is to be done.
     #[cold]
-    fn advance_slow(&mut self) -> Option<&Pin> {
+    fn advance(&mut self) -> Option<&mut Inside<'a, L>> {
         while self.index < self.shards.count() {
             match self.shards.get(self.index) {
                 Some(shard) => self.advance_within(shard),
                 None => self.index += 1,
             }
-            if self.pin.is_some() {
+            if self.inside.is_some() {
                 break;
             }
         }
-        self.pin.as_ref()
+        self.inside.as_mut()
     }
 
-    fn advance_within(&mut self, shard: &SlotShard<L>) {
+    fn advance_within(&mut self, shard: &'a SlotShard<L>) {
         let mut slots = shard.lock();
-        if self.pin.as_mut().is_some_and(|pin| slots.step(pin)) {
+        let inside = self.inside.as_mut();
+        if inside.is_some_and(|inside| slots.step(&mut inside.pin)) {
             return;
         }
-        let next = slots.pin_next(self.pin.as_ref());
+        let next = slots.pin_next(self.inside.as_ref().map(|inside| &inside.pin));
         let held = self.shards.common().is_held();
-        let due = self.pin.take().map(|pin| slots.unpin(pin, held));
+        let left = self.inside.take();
+        let due = left.map(|inside| slots.unpin(inside.pin, held));
         drop(slots);
         if next.is_none() {
             self.index += 1;
         }
-        self.pin = next;
+        self.inside = next.map(|pin| Inside { pin, shard });
         if let Some(due) = due.filter(|due| !due.is_empty()) {
             // SAFETY: typed, by `walk`'s store. If a destructor panics, dropping `self` leaves the next group.
             drop(unsafe { destroy::<T, A, L>(due) });
@@ -232,13 +236,9 @@ impl<T, A: Access, L: Lock> Walk<'_, T, A, L> {
 impl<T, A: Access, L: Lock> Drop for Walk<'_, T, A, L> {
     /// Leaves the group when the closure broke off or panicked.
     fn drop(&mut self) {
-        let Some(pin) = self.pin.take() else {
+        let Some(Inside { pin, shard }) = self.inside.take() else {
             return;
         };
-        let shard = self
-            .shards
-            .get(self.index)
-            .expect("a group is pinned in a shard that was made");
         let mut slots = shard.lock();
         let held = self.shards.common().is_held();
         let due = slots.unpin(pin, held);

@@ -12,8 +12,8 @@ use super::Held;
 use crate::access::{Access, Keyed, Shared};
 use crate::fixed::header::Group;
 use crate::fixed::key::{WeakKey, install_stamps};
-use crate::fixed::layout::{GROUP, Slot};
-use crate::fixed::lease::Spot;
+use crate::fixed::layout::Slot;
+use crate::fixed::lease::View;
 use crate::fixed::visit::fold_group;
 use crate::generic::FixedPool; // only to name what callers can name in bounds
 use crate::sync::{Lock, Locked};
@@ -36,7 +36,7 @@ struct Place<'h, T, A: Access, L: Lock> {
     /// The shard that is being gone through.
     index: usize,
     /// The group that is being gone through, as it was found.
-    spot: Option<Spot>,
+    view: Option<View>,
 }
 
 impl<'h, T, A: Access, L: Lock> Spots<'h, T, A, L> {
@@ -45,7 +45,7 @@ impl<'h, T, A: Access, L: Lock> Spots<'h, T, A, L> {
             place: Place {
                 held,
                 index: 0,
-                spot: None,
+                view: None,
             },
             rest: 0,
             first: NonNull::dangling(),
@@ -74,12 +74,10 @@ impl<'h, T, A: Access, L: Lock> Spots<'h, T, A, L> {
     #[inline]
     fn next_group(&mut self) -> Option<()> {
         self.place.advance();
-        let spot = self.place.spot.as_ref()?;
-        // SAFETY: held-is-intact: the spot was found under the lock, with live objects.
-        let header = unsafe { spot.header() };
-        self.rest = spot.mask;
-        self.first = header.slot(spot.group * GROUP).cast();
-        self.bits = NonNull::from(&header.groups()[spot.group]);
+        let view = self.place.view.as_ref()?;
+        self.rest = view.mask();
+        self.first = view.first_slot().cast();
+        self.bits = view.bits();
         Some(())
     }
 
@@ -114,14 +112,14 @@ impl<T, A: Access, L: Lock> Place<'_, T, A, L> {
         }
     }
 
-    /// Goes on to the group behind in the same chunk, if that is a matter of a few instructions.
+    /// Goes on to the next group of the shard with a live object, if the lock is to be had at once and nothing is to be flushed.
     #[inline]
     fn step_at_once(&mut self) -> bool {
-        let (Some(spot), Some(shard)) = (&mut self.spot, self.held.shards.get(self.index)) else {
+        let (Some(view), Some(shard)) = (&mut self.view, self.held.shards.get(self.index)) else {
             return false;
         };
         let slots = shard.lock_at_once(L::thread_number_so_far());
-        slots.is_some_and(|slots| slots.step_held(spot))
+        slots.is_some_and(|slots| slots.step_held(view))
     }
 
     #[cold]
@@ -129,12 +127,12 @@ impl<T, A: Access, L: Lock> Place<'_, T, A, L> {
         while self.index < self.held.shards.count() {
             if let Some(shard) = self.held.shards.get(self.index) {
                 let mut slots = shard.lock();
-                if self.spot.as_mut().is_some_and(|spot| slots.step_held(spot)) {
+                if self.view.as_mut().is_some_and(|view| slots.step_held(view)) {
                     return;
                 }
-                self.spot = slots.live_next(self.spot);
+                self.view = slots.live_next(self.view.as_ref().map(View::spot));
             }
-            if self.spot.is_some() {
+            if self.view.is_some() {
                 return;
             }
             self.index += 1;
@@ -190,7 +188,8 @@ unsafe impl<T, A: Access, L: Lock> Sync for IterKeys<'_, T, A, L> where FixedPoo
 impl<T, A: Access, L: Lock> IterKeys<'_, T, A, L> {
     /// The key of an object just found; `None` if its drop has begun since.
     fn key_of(&self, object: NonNull<T>) -> Option<WeakKey<T>> {
-        let spot = self.spots.place.spot.expect("an object was found in it");
+        let view = self.spots.place.view.as_ref();
+        let spot = view.expect("an object was found in it").spot();
         let shard = self.spots.place.held.shards.get(self.spots.place.index)?;
         // SAFETY: held-is-intact: the spot was found with live objects.
         let header = unsafe { spot.header() };
