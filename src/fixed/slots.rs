@@ -276,8 +276,12 @@ impl Slots {
     }
 
     /// Makes the bitmaps exact: nothing stays in the magazine.
+    #[inline]
     pub(crate) fn flush(&mut self) {
-        self.flush_oldest(self.magazine.len());
+        let count = self.magazine.len();
+        if count > 0 {
+            self.flush_oldest(count);
+        }
     }
 
     /// Marks the slots free that have been longest in the magazine. Those of one group that lie there in a row are marked
