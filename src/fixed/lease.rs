@@ -192,28 +192,14 @@ pub(crate) struct Pin {
 }
 
 impl Pin {
-    /// Pins the group that is seen.
+    /// For a group that was just entered, under a role.
     ///
     /// # Safety
     ///
     /// It was just looked up, in an attached chunk, under the lock that the caller still has.
     #[inline]
-    pub(crate) unsafe fn new(view: View) -> Self {
-        // SAFETY: looked-up; the caller says that the chunk is attached. Aliasing: all its fields are cells.
-        let role = unsafe { view.bits().as_ref() }.pin();
+    pub(crate) unsafe fn new(view: View, role: u8) -> Self {
         Self { view, role }
-    }
-
-    /// Leaves the group for another.
-    ///
-    /// # Safety
-    ///
-    /// As for [`new`](Self::new).
-    #[inline]
-    pub(crate) unsafe fn go_on(&mut self, view: View) {
-        self.bits().unpin(self.role);
-        // SAFETY: the caller's.
-        *self = unsafe { Self::new(view) };
     }
 
     /// What [`Group::unpin`] wants to know.

@@ -44,6 +44,8 @@ struct Unopened {
 /// - *live-count*: `live_or_at_hand` less the slots in the magazine is how many leased slots are neither hidden nor dropped, and, as
 ///   [`crate::sync::Core::Open`] counts them out, how many were released after it had.
 /// - *one-unopened*: all unopened slots of the shard lie in the chunks of `unopened`.
+/// - *uncounted-is-quiet*: the group that `uncounted` names has one pin that its counts leave out, and nothing dropped. Roles change
+///   only where something is, and it waits for those who were inside before; so all who are inside came under the current role.
 #[repr(C)] // the magazine last: most of its places are seldom used, and `write` leaves them out
 pub(crate) struct Slots<const ROOM: usize = MAGAZINE> {
     /// Whether every chunk knows how many of its slots are used: what it takes to give chunks back at once.
@@ -52,6 +54,9 @@ pub(crate) struct Slots<const ROOM: usize = MAGAZINE> {
     closed: bool,
     /// Pins in all groups together: while it is zero a drop need not look for its group.
     pins: usize,
+    /// The group with a pin that is counted nowhere but in `pins`, if there is one: most shards are walked by one walk at a time,
+    /// and to write to every group it comes to would take it a third longer, where memory is far. Only compared.
+    uncounted: Option<NonNull<Group>>,
     /// Objects and slots in the magazine, together: so neither making an object of a slot nor its end changes it.
     live_or_at_hand: usize,
     chunks: List<All>,
@@ -73,6 +78,7 @@ impl<const ROOM: usize> Slots<ROOM> {
             counted,
             closed: false,
             pins: 0,
+            uncounted: None,
             live_or_at_hand: 0,
             chunks: List::new(),
             with_free: List::new(),
@@ -327,12 +333,20 @@ impl Slots {
     /// Whether a walk may be looking at the object in a slot.
     #[inline]
     pub(crate) fn is_pinned(&self, lease: &Leased) -> bool {
-        self.pins != 0 && keeps(Rule::PinCheck) && lease.group().0.is_pinned()
+        if self.pins == 0 || !keeps(Rule::PinCheck) {
+            return false;
+        }
+        let (group, _) = lease.group();
+        self.uncounted == Some(NonNull::from(group)) || group.is_pinned()
     }
 
     /// Leaves a slot to the walks and holds that may look at its object. Its lease is theirs now.
     pub(crate) fn defer(&mut self, lease: Lease) {
         let (group, bit) = lease.group();
+        if self.uncounted == Some(NonNull::from(group)) {
+            self.uncounted = None;
+            group.pin(); // what is dropped waits for those that are counted
+        }
         group.defer(bit);
         self.deferred += 1;
         self.count_out();
@@ -363,14 +377,38 @@ impl Slots {
     #[inline]
     pub(crate) fn pin(&mut self, live: View) -> Pin {
         self.pins += 1;
+        self.enter(live)
+    }
+
+    /// Lets a walk into a group that was just found; the group does not count it if it need not.
+    #[inline(always)]
+    fn enter(&mut self, live: View) -> Pin {
         // SAFETY: it was just found, in the list (linked-is-live), under the same `&mut self`.
-        unsafe { Pin::new(live) }
+        let group = unsafe { live.bits().as_ref() };
+        let role = if self.uncounted.is_none() && group.dropped() == 0 && keeps(Rule::Pin) {
+            self.uncounted = Some(live.bits());
+            group.role()
+        } else {
+            group.pin()
+        };
+        // SAFETY: as before, and it was just entered.
+        unsafe { Pin::new(live, role) }
+    }
+
+    /// Lets a walk out of its group: uncounted-is-quiet, so if one there is not counted, it may as well be this one.
+    #[inline]
+    fn leave(&mut self, pin: &Pin) {
+        if self.uncounted == Some(pin.view().bits()) {
+            self.uncounted = None;
+        } else {
+            pin.bits().unpin(pin.role());
+        }
     }
 
     /// Gives a pin back. Unless the pool is held, also returns the objects whose destruction it was the last to put off.
     #[inline]
     pub(crate) fn unpin(&mut self, pin: Pin, held: bool) -> Due {
-        pin.bits().unpin(pin.role());
+        self.leave(&pin);
         self.pins -= 1;
         let due = |mask| Spot { mask, ..pin.spot() };
         if pin.bits().dropped() == 0 {
@@ -395,8 +433,8 @@ impl Slots {
         };
         let may = pin.bits().dropped() == 0;
         if may {
-            // SAFETY: it was just found, in the list (linked-is-live), under the same `&mut self`.
-            unsafe { pin.go_on(behind) };
+            self.leave(pin);
+            *pin = self.enter(behind);
         }
         may
     }

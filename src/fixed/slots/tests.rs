@@ -21,6 +21,7 @@ struct Found {
     unopened: usize,
     deferred: usize,
     pinned: usize,
+    uncounted: usize,
     idle: usize,
 }
 
@@ -50,7 +51,13 @@ impl Slots {
             found.deferred, self.deferred,
             "the count of deferred objects"
         );
+        found.pinned += usize::from(self.uncounted.is_some());
         assert_eq!(found.pinned > 0, self.pins > 0, "the count of pins");
+        assert_eq!(
+            found.uncounted,
+            usize::from(self.uncounted.is_some()),
+            "uncounted-is-quiet: a group of this shard"
+        );
         assert_eq!(found.live, self.live(), "the count of live objects");
         assert_eq!(found.opened, self.opened, "the count of opened slots");
         assert_eq!(found.unopened, self.unopened(), "one-unopened");
@@ -102,6 +109,10 @@ impl Slots {
             found.live -= gone.count_ones() as usize;
             found.deferred += group.dropped().count_ones() as usize;
             found.pinned += usize::from(group.is_pinned());
+            if self.uncounted == Some(NonNull::from(group)) {
+                found.uncounted += 1;
+                assert_eq!(group.dropped(), 0, "uncounted-is-quiet");
+            }
         }
     }
 }
@@ -178,6 +189,21 @@ impl Fixture {
         );
         self.check();
         Some(lease)
+    }
+
+    /// Asserts that walks are where their groups, or the shard, say.
+    fn check_pins(&self, pins: &[Pin]) {
+        assert_eq!(self.slots.pins, pins.len(), "the count of pins");
+        for pin in pins {
+            let group = NonNull::from(pin.bits());
+            let here = pins.iter().filter(|other| other.view().bits() == group);
+            let uncounted = usize::from(self.slots.uncounted == Some(group));
+            assert_eq!(
+                pin.bits().counted() as usize + uncounted,
+                here.count(),
+                "the count of pins in a group"
+            );
+        }
     }
 
     fn take_all(&mut self) -> Vec<Lease> {
@@ -378,6 +404,53 @@ fn dropped_objects_wait_for_the_last_pin() {
 }
 
 #[test]
+fn a_walk_that_is_alone_is_not_counted_until_something_is_dropped() {
+    let mut fixture = Fixture::new::<Line>(false);
+    fixture.grow(128, 128);
+    let mut leases = fixture.take_all();
+    let mut alone = fixture.slots.pin_next(None).unwrap();
+    assert_eq!(alone.bits().counted(), 0);
+    assert!(fixture.slots.is_pinned(&leases[0]) && !fixture.slots.is_pinned(&leases[64]));
+    assert!(fixture.slots.step(&mut alone));
+    assert_eq!(alone.bits().counted(), 0);
+    assert!(!fixture.slots.is_pinned(&leases[0]) && fixture.slots.is_pinned(&leases[64]));
+    fixture.defer(leases.remove(64));
+    assert_eq!(alone.bits().counted(), 1);
+    let second = fixture.slots.pin_next(None).unwrap();
+    assert_eq!(second.bits().counted(), 0, "in the first group it is alone");
+    let due = fixture.slots.unpin(alone, false);
+    assert_eq!(due.spot().mask, 1);
+    fixture.release_due(&due);
+    assert!(fixture.slots.is_pinned(&leases[0]));
+    assert!(fixture.slots.unpin(second, false).is_empty());
+    assert!(!fixture.slots.is_pinned(&leases[0]));
+}
+
+#[rstest]
+fn a_second_walk_in_a_group_is_counted(#[values(false, true)] first_leaves_first: bool) {
+    let mut fixture = Fixture::new::<Line>(false);
+    fixture.grow(64, 64);
+    let mut leases = fixture.take_all();
+    let (first, second) = (
+        fixture.slots.pin_next(None).unwrap(),
+        fixture.slots.pin_next(None).unwrap(),
+    );
+    assert_eq!(first.bits().counted(), 1);
+    let [earlier, later] = if first_leaves_first {
+        [first, second]
+    } else {
+        [second, first]
+    };
+    assert!(fixture.slots.unpin(earlier, false).is_empty());
+    assert!(fixture.slots.is_pinned(&leases[0]));
+    fixture.defer(leases.remove(0));
+    let due = fixture.slots.unpin(later, false);
+    assert_eq!(due.spot().mask, 1);
+    fixture.release_due(&due);
+    assert!(!fixture.slots.is_pinned(&leases[0]));
+}
+
+#[test]
 fn walks_that_overlap_without_end_do_not_put_off_for_ever() {
     let mut fixture = Fixture::new::<Line>(false);
     fixture.grow(64, 64);
@@ -561,6 +634,17 @@ impl Xorshift {
     }
 }
 
+/// Asserts that no walk may look at what is to be destroyed.
+fn assert_unseen(due: &Due, pins: &[Pin]) {
+    let due = due.spot();
+    let there = pins.iter().map(Pin::spot);
+    let mut there = there.filter(|spot| (spot.header, spot.group) == (due.header, due.group));
+    assert!(
+        there.all(|spot| spot.mask & due.mask == 0),
+        "pinned-is-intact: {due:?}"
+    );
+}
+
 #[rstest]
 fn random_streams_keep_every_invariant(
     #[values(false, true)] counted: bool,
@@ -570,7 +654,7 @@ fn random_streams_keep_every_invariant(
     let mut fixture = Fixture::new::<[u64; 128]>(counted);
     let (mut live, mut pins): (Vec<Lease>, Vec<Pin>) = (Vec::new(), Vec::new());
     for _ in 0..if cfg!(miri) { 100 } else { 1000 } {
-        match random.below(12) {
+        match random.below(15) {
             0 if fixture.slots.unopened() == 0 && fixture.slots.chunk_count < 6 => {
                 fixture.grow(100, 50)
             }
@@ -589,15 +673,29 @@ fn random_streams_keep_every_invariant(
             9 => pins.extend(fixture.slots.pin_next(pins.last())),
             10 if !pins.is_empty() => {
                 let pin = pins.swap_remove(random.below(pins.len()));
-                let due = fixture.slots.unpin(pin, false);
+                let held = random.below(4) == 0;
+                let due = fixture.slots.unpin(pin, held);
                 if !due.is_empty() {
+                    assert_unseen(&due, &pins);
                     fixture.release_due(&due);
                 }
+            }
+            14 => {
+                if let Some(due) = fixture.slots.sweep_next(None) {
+                    assert_unseen(&due, &pins);
+                    fixture.release_due(&due);
+                }
+            }
+            12 | 13 if !pins.is_empty() => {
+                fixture.slots.flush();
+                let stepping = random.below(pins.len());
+                fixture.slots.step(&mut pins[stepping]);
             }
             11 => drop(fixture.slots.detach_idle(random.below(3))),
             _ => {}
         }
         fixture.check();
+        fixture.check_pins(&pins);
         assert_eq!(fixture.slots.live(), live.len());
     }
     for pin in pins {
@@ -605,6 +703,9 @@ fn random_streams_keep_every_invariant(
         if !due.is_empty() {
             fixture.release_due(&due);
         }
+    }
+    while let Some(due) = fixture.slots.sweep_next(None) {
+        fixture.release_due(&due);
     }
     assert_eq!(
         fixture.slots.deferred(),
