@@ -455,6 +455,7 @@ impl<'w, 'a, T, A: Access> Worker<'w, 'a, T, A> {
                 let Some((bits, opened)) = header.opened_group(group as usize) else {
                     break;
                 };
+                header.fetch_ahead(group as usize);
                 let mask = bits.live_mask(opened);
                 if mask == 0 {
                     continue;

@@ -22,10 +22,6 @@ use super::magazine::{MAGAZINE, Magazine};
 use super::region::{Detached, NewRegion};
 use crate::sync::{Ordering, Rule, keeps};
 
-/// So many groups ahead of a walk are fetched: in a sparse pool the objects of one take a third as long as its bitmaps to come from
-/// a far cache.
-const AHEAD: usize = 8;
-
 /// Chunks that have unopened slots: neighbours in one region.
 struct Unopened {
     header: NonNull<Header>,
@@ -523,7 +519,7 @@ impl Slots {
         };
         loop {
             if let Some((bits, opened)) = header.opened_group(group) {
-                header.fetch_group(group + AHEAD);
+                header.fetch_ahead(group);
                 let mask = mask(bits, opened);
                 if mask != 0 {
                     return Some(View::of(header, group, bits, mask));
