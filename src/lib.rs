@@ -165,7 +165,8 @@
 //!
 //! A walk pins a group under the lock, gives the lock back, runs the closure on the group's live objects, and takes the lock again
 //! to leave it and pin the next. A drop in a pinned group is marked, and carried out by the last walk that may have seen the
-//! object. Two pin counters that change roles keep walks that come later from putting it off for ever.
+//! object. Two pin counters that change roles keep walks that come later from putting it off for ever. They are left alone while a
+//! walk is the only one in a shard and nothing is dropped where it is: not to write to every group makes it a quarter faster.
 //!
 //! The workers of a parallel walk each have a stretch of the chunks, which stay until it ends; they take groups off it without the
 //! lock, and off the others' when there is none left, and pin and leave several at a time.
