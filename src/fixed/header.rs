@@ -486,15 +486,15 @@ impl Group {
         self.dropped() & 1 << index != 0
     }
 
-    /// Whether a walk is inside that is counted.
-    pub(crate) fn is_pinned(&self) -> bool {
+    /// Whether a walk is inside that is counted: not all of them are.
+    pub(crate) fn counts_any(&self) -> bool {
         self.pins[0].get() | self.pins[1].get() != 0
     }
 
-    /// How many walks are counted.
+    /// How many walks are counted, by role.
     #[cfg(test)]
-    pub(crate) fn counted(&self) -> u32 {
-        self.pins[0].get() + self.pins[1].get()
+    pub(crate) fn counts(&self) -> [u32; 2] {
+        self.pins.each_ref().map(Cell::get)
     }
 
     /// The role that counts newcomers.

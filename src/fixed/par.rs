@@ -466,7 +466,8 @@ impl<'w, 'a, T, A: Access> Worker<'w, 'a, T, A> {
                     return;
                 }
                 let live = View::of(header, group as usize, bits, mask);
-                self.pins[self.pinned] = Some(slots.pin(live));
+                // SAFETY: flushed above, and chunks-stay; the shard is locked.
+                self.pins[self.pinned] = Some(unsafe { slots.pin(live) });
                 self.pinned += 1;
             }
             self.unit.start = end.min(Place {

@@ -40,8 +40,9 @@ struct Unopened {
 /// - *live-count*: `live_or_at_hand` less the slots in the magazine is how many leased slots are neither hidden nor dropped, and, as
 ///   [`crate::sync::Core::Open`] counts them out, how many were released after it had.
 /// - *one-unopened*: all unopened slots of the shard lie in the chunks of `unopened`.
-/// - *uncounted-is-quiet*: the group that `uncounted` names has one pin that its counts leave out, and nothing dropped. Roles change
-///   only where something is, and it waits for those who were inside before; so all who are inside came under the current role.
+/// - *one-role-if-quiet*: while nothing is dropped in a group, all who are inside came under its current role: roles change only
+///   for what was dropped, and the last of that is settled when nobody is left in the other role.
+/// - *lone-is-quiet*: the group that `lone` names has one pin that its counts leave out, and nothing dropped.
 #[repr(C)] // the magazine last: most of its places are seldom used, and `write` leaves them out
 pub(crate) struct Slots<const ROOM: usize = MAGAZINE> {
     /// Whether every chunk knows how many of its slots are used: what it takes to give chunks back at once.
@@ -50,9 +51,9 @@ pub(crate) struct Slots<const ROOM: usize = MAGAZINE> {
     closed: bool,
     /// Pins in all groups together: while it is zero a drop need not look for its group.
     pins: usize,
-    /// The group with a pin that is counted nowhere but in `pins`, if there is one: most shards are walked by one walk at a time,
+    /// The group of a walk that is counted nowhere but in `pins`, if there is one: most shards are walked by one walk at a time,
     /// and to write to every group it comes to would take it a third longer, where memory is far. Only compared.
-    uncounted: Option<NonNull<Group>>,
+    lone: Option<NonNull<Group>>,
     /// Objects and slots in the magazine, together: so neither making an object of a slot nor its end changes it.
     live_or_at_hand: usize,
     chunks: List<All>,
@@ -74,7 +75,7 @@ impl<const ROOM: usize> Slots<ROOM> {
             counted,
             closed: false,
             pins: 0,
-            uncounted: None,
+            lone: None,
             live_or_at_hand: 0,
             chunks: List::new(),
             with_free: List::new(),
@@ -333,14 +334,14 @@ impl Slots {
             return false;
         }
         let (group, _) = lease.group();
-        self.uncounted == Some(NonNull::from(group)) || group.is_pinned()
+        self.lone == Some(NonNull::from(group)) || group.counts_any()
     }
 
     /// Leaves a slot to the walks and holds that may look at its object. Its lease is theirs now.
     pub(crate) fn defer(&mut self, lease: Lease) {
         let (group, bit) = lease.group();
-        if self.uncounted == Some(NonNull::from(group)) {
-            self.uncounted = None;
+        if self.lone == Some(NonNull::from(group)) && keeps(Rule::Lone) {
+            self.lone = None;
             group.pin(); // what is dropped waits for those that are counted
         }
         group.defer(bit);
@@ -366,36 +367,47 @@ impl Slots {
             self.flush();
         }
         let live = self.next(after.map(Pin::spot), Group::live_mask)?;
-        Some(self.pin(live))
-    }
-
-    /// Pins a group with all its live objects, which was just found.
-    #[inline]
-    pub(crate) fn pin(&mut self, live: View) -> Pin {
-        self.pins += 1;
-        self.enter(live)
-    }
-
-    /// Lets a walk into a group that was just found; the group does not count it if it need not.
-    #[inline(always)]
-    fn enter(&mut self, live: View) -> Pin {
         // SAFETY: it was just found, in the list (linked-is-live), under the same `&mut self`.
+        Some(unsafe { self.pin(live) })
+    }
+
+    /// Pins a group with all its live objects.
+    ///
+    /// # Safety
+    ///
+    /// They were just looked up, flushed, in an attached chunk of this shard, under the same `&mut self`.
+    #[inline]
+    pub(crate) unsafe fn pin(&mut self, live: View) -> Pin {
+        self.pins += 1;
+        // SAFETY: the caller's.
+        unsafe { self.enter(live) }
+    }
+
+    /// Lets a walk into a group, which does not count it if it need not.
+    ///
+    /// # Safety
+    ///
+    /// As for [`pin`](Self::pin).
+    #[inline(always)]
+    unsafe fn enter(&mut self, live: View) -> Pin {
+        // SAFETY: the caller says that its chunk is attached. Aliasing: all its fields are cells.
         let group = unsafe { live.bits().as_ref() };
-        let role = if self.uncounted.is_none() && group.dropped() == 0 && keeps(Rule::Pin) {
-            self.uncounted = Some(live.bits());
+        let role = if self.lone.is_none() && group.dropped() == 0 && keeps(Rule::Pin) {
+            self.lone = Some(live.bits());
             group.role()
         } else {
             group.pin()
         };
-        // SAFETY: as before, and it was just entered.
+        // SAFETY: the caller's, and it was just entered.
         unsafe { Pin::new(live, role) }
     }
 
-    /// Lets a walk out of its group: uncounted-is-quiet, so if one there is not counted, it may as well be this one.
+    /// Lets a walk out of its group, which is attached: if one there is not counted, it may as well be this one (lone-is-quiet,
+    /// one-role-if-quiet).
     #[inline]
     fn leave(&mut self, pin: &Pin) {
-        if self.uncounted == Some(pin.view().bits()) {
-            self.uncounted = None;
+        if self.lone == Some(pin.view().bits()) {
+            self.lone = None;
         } else {
             pin.bits().unpin(pin.role());
         }
@@ -424,15 +436,16 @@ impl Slots {
     /// [`unpin`]: Self::unpin
     #[inline(always)]
     pub(crate) fn step(&mut self, pin: &mut Pin) -> bool {
-        let Some(behind) = self.live_behind(pin.spot()) else {
+        if pin.bits().dropped() != 0 {
             return false;
-        };
-        let may = pin.bits().dropped() == 0;
-        if may {
-            self.leave(pin);
-            *pin = self.enter(behind);
         }
-        may
+        let behind = self.live_behind(pin.spot());
+        if let Some(behind) = behind {
+            self.leave(pin);
+            // SAFETY: it was just found, in the list (linked-is-live), under the same `&mut self`.
+            *pin = unsafe { self.enter(behind) };
+        }
+        behind.is_some()
     }
 
     /// As [`step`](Self::step), for a view that is not pinned: its chunk is held.

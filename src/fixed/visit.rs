@@ -213,10 +213,6 @@ impl<'a, T, A: Access, L: Lock> Walk<'a, T, A, L> {
 
     fn advance_within(&mut self, shard: &'a SlotShard<L>) {
         let mut slots = shard.lock();
-        let inside = self.inside.as_mut();
-        if inside.is_some_and(|inside| slots.step(&mut inside.pin)) {
-            return;
-        }
         let next = slots.pin_next(self.inside.as_ref().map(|inside| &inside.pin));
         let held = self.shards.common().is_held();
         let left = self.inside.take();

@@ -6,6 +6,8 @@
 pub enum Rule {
     /// A walk pins a group before it looks at its objects.
     Pin,
+    /// A drop has a walk counted that its group has not counted so far.
+    Lone,
     /// A drop looks whether its group is pinned.
     PinCheck,
     /// A walk looks whether an object was dropped before it shows it.

@@ -19,6 +19,7 @@ broken! {
     pin_before_the_closure: Pin in walks::visit_and_drop;
     check_the_pin_on_drop: PinCheck in walks::visit_and_drop;
     look_at_the_mark: Mark in walks::dropped_objects_are_not_shown;
+    count_the_lone_walk: Lone in walks::two_visits_and_drop_of_one_of_two;
     last_leaver_destroys: LastLeaver in walks::two_visits_and_drop;
     flush_before_each_mask: Flush in walks::visit_of_two_groups_and_drop;
     hide_before_destroying: Hide in walks::visit_and_drop;

@@ -127,9 +127,6 @@ impl<T, A: Access, L: Lock> Place<'_, T, A, L> {
         while self.index < self.held.shards.count() {
             if let Some(shard) = self.held.shards.get(self.index) {
                 let mut slots = shard.lock();
-                if self.view.as_mut().is_some_and(|view| slots.step_held(view)) {
-                    return;
-                }
                 self.view = slots.live_next(self.view.as_ref().map(View::spot));
             }
             if self.view.is_some() {

@@ -21,7 +21,7 @@ struct Found {
     unopened: usize,
     deferred: usize,
     pinned: usize,
-    uncounted: usize,
+    lone: usize,
     idle: usize,
 }
 
@@ -51,12 +51,12 @@ impl Slots {
             found.deferred, self.deferred,
             "the count of deferred objects"
         );
-        found.pinned += usize::from(self.uncounted.is_some());
+        found.pinned += usize::from(self.lone.is_some());
         assert_eq!(found.pinned > 0, self.pins > 0, "the count of pins");
         assert_eq!(
-            found.uncounted,
-            usize::from(self.uncounted.is_some()),
-            "uncounted-is-quiet: a group of this shard"
+            found.lone,
+            usize::from(self.lone.is_some()),
+            "lone-is-quiet: a group of this shard"
         );
         assert_eq!(found.live, self.live(), "the count of live objects");
         assert_eq!(found.opened, self.opened, "the count of opened slots");
@@ -108,10 +108,15 @@ impl Slots {
             let gone = group.hidden.get() | group.dropped();
             found.live -= gone.count_ones() as usize;
             found.deferred += group.dropped().count_ones() as usize;
-            found.pinned += usize::from(group.is_pinned());
-            if self.uncounted == Some(NonNull::from(group)) {
-                found.uncounted += 1;
-                assert_eq!(group.dropped(), 0, "uncounted-is-quiet");
+            found.pinned += usize::from(group.counts_any());
+            let quiet = group.dropped() == 0;
+            assert!(
+                !quiet || group.counts()[usize::from(1 - group.role())] == 0,
+                "one-role-if-quiet"
+            );
+            if self.lone == Some(NonNull::from(group)) {
+                found.lone += 1;
+                assert!(quiet, "lone-is-quiet");
             }
         }
     }
@@ -196,13 +201,13 @@ impl Fixture {
         assert_eq!(self.slots.pins, pins.len(), "the count of pins");
         for pin in pins {
             let group = NonNull::from(pin.bits());
-            let here = pins.iter().filter(|other| other.view().bits() == group);
-            let uncounted = usize::from(self.slots.uncounted == Some(group));
-            assert_eq!(
-                pin.bits().counted() as usize + uncounted,
-                here.count(),
-                "the count of pins in a group"
-            );
+            let mut here = [0; 2];
+            for other in pins.iter().filter(|other| other.view().bits() == group) {
+                here[usize::from(other.role())] += 1;
+            }
+            let mut counts = pin.bits().counts();
+            counts[usize::from(pin.bits().role())] += u32::from(self.slots.lone == Some(group));
+            assert_eq!(counts, here, "the counts of pins in a group, by role");
         }
     }
 
@@ -409,15 +414,19 @@ fn a_walk_that_is_alone_is_not_counted_until_something_is_dropped() {
     fixture.grow(128, 128);
     let mut leases = fixture.take_all();
     let mut alone = fixture.slots.pin_next(None).unwrap();
-    assert_eq!(alone.bits().counted(), 0);
+    assert_eq!(alone.bits().counts().iter().sum::<u32>(), 0);
     assert!(fixture.slots.is_pinned(&leases[0]) && !fixture.slots.is_pinned(&leases[64]));
     assert!(fixture.slots.step(&mut alone));
-    assert_eq!(alone.bits().counted(), 0);
+    assert_eq!(alone.bits().counts().iter().sum::<u32>(), 0);
     assert!(!fixture.slots.is_pinned(&leases[0]) && fixture.slots.is_pinned(&leases[64]));
     fixture.defer(leases.remove(64));
-    assert_eq!(alone.bits().counted(), 1);
+    assert_eq!(alone.bits().counts().iter().sum::<u32>(), 1);
     let second = fixture.slots.pin_next(None).unwrap();
-    assert_eq!(second.bits().counted(), 0, "in the first group it is alone");
+    assert_eq!(
+        second.bits().counts().iter().sum::<u32>(),
+        0,
+        "in the first group it is alone"
+    );
     let due = fixture.slots.unpin(alone, false);
     assert_eq!(due.spot().mask, 1);
     fixture.release_due(&due);
@@ -435,7 +444,7 @@ fn a_second_walk_in_a_group_is_counted(#[values(false, true)] first_leaves_first
         fixture.slots.pin_next(None).unwrap(),
         fixture.slots.pin_next(None).unwrap(),
     );
-    assert_eq!(first.bits().counted(), 1);
+    assert_eq!(first.bits().counts().iter().sum::<u32>(), 1);
     let [earlier, later] = if first_leaves_first {
         [first, second]
     } else {
