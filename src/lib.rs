@@ -161,7 +161,7 @@
 //! saved; they leave all else, as a whole, to others.
 //!
 //! Regions double until they are 2 MiB, aligned to as much, for which Linux is asked for a huge page: among a million objects a
-//! drop at random misses the address translation as often as the cache.
+//! drop at random misses the address translation as often as the cache. Memory that has been in use is moved to one.
 //!
 //! A walk pins a group under the lock, gives the lock back, runs the closure on the group's live objects, and takes the lock again
 //! to leave it and pin the next. A drop in a pinned group is marked, and carried out by the last walk that may have seen the
