@@ -445,15 +445,14 @@ impl<'w, 'a, T, A: Access> Worker<'w, 'a, T, A> {
         while !self.unit.is_empty() {
             let (Place { chunk, group }, end) = (self.unit.start, self.unit.end);
             let (header, _) = self.walk.piece(chunk);
-            let opened = header.opened().div_ceil(GROUP) as u32;
             let behind = if chunk < end.chunk {
-                opened
+                header.groups().len() as u32
             } else {
-                opened.min(end.group)
+                end.group
             };
             for group in group..behind {
                 let Some((bits, opened)) = header.opened_group(group as usize) else {
-                    break;
+                    break; // of a chunk that is not opened yet, or not all of it
                 };
                 header.fetch_ahead(group as usize);
                 let mask = bits.live_mask(opened);
