@@ -4,6 +4,8 @@
 //! Of a [`Unique`](crate::Unique) object the destructor runs first, then the slot is released: one round under the lock.
 //! A pool that is walked must hide the slot first, or leave it to the walks and holds that may be looking; then the
 //! destructor runs, with no lock held, and a second round releases the slot. (Without a destructor one round is enough.)
+//! Hiding one slot takes its shard no look at its group, if no walk is inside: the shard remembers which it is, and tells the
+//! group when a walk comes.
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -97,18 +99,20 @@ unsafe fn retire_locked<T: ?Sized, L: Lock, const AT_ONCE: bool>(
         return release_and_finish(slots, lease);
     }
     if keeps(Rule::OneRound) {
-        slots.hide(&lease);
+        slots.hide_ending(&lease);
         drop(slots);
     } else {
         drop(slots);
         // SAFETY: the pool has lock `L`, and the lease keeps the shard.
-        unsafe { lock_shard_of::<L>(&lease) }.hide(&lease);
+        unsafe { lock_shard_of::<L>(&lease) }.hide_ending(&lease);
     }
     let release = Release::<L>::hidden(lease);
     // SAFETY: the caller gives the object up. It was hidden from walks while none was inside its group and no hold was
     // alive, so nobody has a reference to it.
     unsafe { ptr::drop_in_place(object.as_ptr()) };
-    drop(release);
+    if AT_ONCE {
+        release.now();
+    } // else the owner is somebody else, and will hardly change meanwhile
 }
 
 /// Leaves a slot to the walks and holds that may be looking.
@@ -148,6 +152,28 @@ impl<L: Lock> Release<L> {
     pub(crate) fn emptied(lease: Lease) -> Self {
         Self::new(lease, false)
     }
+
+    /// As dropping it, for a slot that was hidden while its object was destroyed: inlined, where that is a matter of a few
+    /// instructions.
+    #[inline(always)]
+    fn now(self) {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is not used again.
+        let lease = unsafe { ManuallyDrop::take(&mut this.lease) };
+        // SAFETY: as in `drop`.
+        let released = match unsafe { Shard::lock_raw_at_once(shard_of::<L>(&lease)) } {
+            Some(mut slots) => slots.release_ending_at_hand(lease),
+            None => Err(lease),
+        };
+        if let Err(lease) = released {
+            release_late::<L>(lease);
+        }
+    }
+}
+
+#[inline(never)]
+fn release_late<L: Lock>(lease: Lease) {
+    drop(Release::<L>::hidden(lease));
 }
 
 impl<L: Lock> Drop for Release<L> {

@@ -33,8 +33,9 @@ struct Unopened {
 /// # Invariants
 ///
 /// - *partition*: each opened slot is exactly one of: free by its bitmap, in the magazine, leased, hidden, dropped
-///   (hidden and dropped ones are leased, too); hidden and dropped never overlap.
+///   (hidden and dropped ones are leased, too); hidden and dropped never overlap. Hidden is what its bitmap says, or `ending`.
 /// - *live-is-init*: after a flush, an opened slot that is neither free nor hidden holds an object.
+/// - *ending-is-unseen*: while a walk is inside of a group of the shard, `ending` names no slot; before one comes in, it is flushed.
 /// - *linked-is-live*: see [`Header`].
 /// - *listed-iff-free*: `with_free` has exactly the chunks with a free bit.
 /// - *live-count*: `live_or_at_hand` less the slots in the magazine is how many leased slots are neither hidden nor dropped, and, as
@@ -54,6 +55,9 @@ pub(crate) struct Slots<const ROOM: usize = MAGAZINE> {
     /// The group of a walk that is counted nowhere but in `pins`, if there is one: most shards are walked by one walk at a time,
     /// and to write to every group it comes to would take it a third longer, where memory is far. Only compared.
     lone: Option<NonNull<Group>>,
+    /// A slot that is hidden, though its bitmap does not say so, if there is one: most shards destroy one object at a time, and its
+    /// group need not be looked for.
+    ending: Option<NonNull<u8>>,
     /// Objects and slots in the magazine, together: so neither making an object of a slot nor its end changes it.
     live_or_at_hand: usize,
     chunks: List<All>,
@@ -76,6 +80,7 @@ impl<const ROOM: usize> Slots<ROOM> {
             closed: false,
             pins: 0,
             lone: None,
+            ending: None,
             live_or_at_hand: 0,
             chunks: List::new(),
             with_free: List::new(),
@@ -278,9 +283,12 @@ impl Slots {
         Some(Idle::new(header.region()))
     }
 
-    /// Makes the bitmaps exact: nothing stays in the magazine.
+    /// Makes the bitmaps exact: nothing stays in the magazine, and what is hidden they say.
     #[inline]
     pub(crate) fn flush(&mut self) {
+        if self.ending.is_some() && keeps(Rule::Ending) {
+            self.write_ending();
+        }
         let count = self.magazine.len();
         if count > 0 {
             self.flush_oldest(count);
@@ -307,17 +315,52 @@ impl Slots {
     /// Hides a leased slot from walks, and counts it out: no object is in it yet, or its destructor is about to run.
     #[inline]
     pub(crate) fn hide(&mut self, lease: &Leased) {
-        let (group, bit) = lease.group();
-        group.hidden.set(group.hidden.get() | bit);
+        hide_in_group(lease);
         self.count_out();
+    }
+
+    /// As [`hide`](Self::hide), for a short while, in which few others are hidden.
+    #[inline]
+    pub(crate) fn hide_ending(&mut self, lease: &Leased) {
+        if self.pins > 0 || self.ending.is_some() {
+            return self.hide(lease);
+        }
+        self.ending = Some(lease.slot());
+        self.count_out();
+    }
+
+    /// Has the bitmaps say what is hidden.
+    #[cold]
+    fn write_ending(&mut self) {
+        if let Some(slot) = self.ending.take() {
+            // SAFETY: partition: somebody has its lease.
+            hide_in_group(&unsafe { Leased::of(slot) });
+        }
     }
 
     /// Shows a hidden slot, which holds an object now, and counts it in.
     #[inline]
     pub(crate) fn reveal(&mut self, lease: &Leased) {
-        let (group, bit) = lease.group();
-        group.hidden.set(group.hidden.get() & !bit);
+        if self.ending == Some(lease.slot()) {
+            self.ending = None;
+        } else {
+            let (group, bit) = lease.group();
+            group.hidden.set(group.hidden.get() & !bit);
+        }
         self.count_in();
+    }
+
+    /// As [`release_hidden`](Self::release_hidden), if that is a matter of a few instructions; else the lease comes back. Never in
+    /// a counted shard.
+    #[inline]
+    pub(crate) fn release_ending_at_hand(&mut self, lease: Lease) -> Result<(), Lease> {
+        if self.ending != Some(lease.slot()) {
+            return Err(lease);
+        }
+        self.release_at_hand(lease)?;
+        self.ending = None;
+        self.count_in(); // for it is at hand
+        Ok(())
     }
 
     /// Makes a hidden slot free.
@@ -745,6 +788,13 @@ impl Slots {
             offset / header.stride() < header.opened() && offset % header.stride() == 0
         })
     }
+}
+
+/// Has the bitmap say that a leased slot is hidden.
+#[inline]
+fn hide_in_group(lease: &Leased) {
+    let (group, bit) = lease.group();
+    group.hidden.set(group.hidden.get() | bit);
 }
 
 /// Marks slots free that are used by the bitmaps of an attached chunk, and not leased any more.

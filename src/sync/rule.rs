@@ -18,6 +18,8 @@ pub enum Rule {
     Flush,
     /// A slot is hidden before its destructor runs, if the pool is walked.
     Hide,
+    /// A slot that is hidden by name is hidden in its group before a walk looks there.
+    Ending,
     /// Nothing is left in the inbox of a pool that is gone.
     InboxClosed,
     /// The shards of a pool that is gone give chunks back with their last handle.

@@ -17,6 +17,7 @@ shared_by_threads! {
     a_deferred_destructor_runs_on_the_thread_of_the_last_walk: shared Shared, keyed Keyed;
     overlapping_walks_cannot_starve_a_destructor: shared Shared, keyed Keyed;
     a_busy_object_is_not_moved_out_by_another_thread: shared Shared, keyed Keyed;
+    what_another_thread_is_destroying_is_not_visited: shared Shared, keyed Keyed;
     an_unfinished_object_is_not_visited: shared Shared, keyed Keyed;
     a_pool_wide_shrink_spares_what_another_thread_walks: shared Shared, keyed Keyed;
 }
@@ -244,6 +245,57 @@ where
         assert_eq!(crate::support::walked(&pool).iter().sum::<u64>(), 12);
         drop(slow.join().unwrap());
     });
+}
+
+/// Its destructor takes as long as others let it.
+struct Slow<'b> {
+    id: usize,
+    step: &'b Barrier,
+}
+
+impl Drop for Slow<'_> {
+    fn drop(&mut self) {
+        if self.id == 150 {
+            self.step.wait(); // the destructor has begun
+            self.step.wait(); // the walk is over
+        }
+    }
+}
+
+fn what_another_thread_is_destroying_is_not_visited<A: Walked>()
+where
+    for<'b> FixedPool<Slow<'b>, A, Locked>: Sync,
+    for<'b> PoolBox<Slow<'b>, A>: Send,
+{
+    for begins_before_the_walk in [true, false] {
+        let step = &Barrier::new(2);
+        let pool: FixedPool<_, A, Locked> = A::builder().build();
+        let mut handles: Vec<_> = (0..200)
+            .map(|id| Some(pool.alloc(Slow { id, step })))
+            .collect();
+        let slow = Cell::new(handles[150].take());
+        let mut visited = Vec::new();
+        thread::scope(|scope| {
+            let begin = || {
+                let handle = slow.take();
+                if handle.is_some() {
+                    scope.spawn(move || drop(handle));
+                    step.wait();
+                }
+            };
+            if begins_before_the_walk {
+                begin();
+            }
+            pool.for_each(|object| {
+                begin();
+                visited.push(object.id);
+            });
+            step.wait();
+        });
+        visited.sort_unstable();
+        let others: Vec<_> = (0..200).filter(|&id| id != 150).collect();
+        assert_eq!(visited, others);
+    }
 }
 
 fn a_pool_wide_shrink_spares_what_another_thread_walks<A: Walked>()

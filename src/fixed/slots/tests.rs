@@ -22,6 +22,7 @@ struct Found {
     deferred: usize,
     pinned: usize,
     lone: usize,
+    ending: usize,
     idle: usize,
 }
 
@@ -58,6 +59,12 @@ impl Slots {
             usize::from(self.lone.is_some()),
             "lone-is-quiet: a group of this shard"
         );
+        assert_eq!(
+            found.ending,
+            usize::from(self.ending.is_some()),
+            "partition: what is ending is a slot of this shard"
+        );
+        assert!(self.ending.is_none() || self.pins == 0, "ending-is-unseen");
         assert_eq!(found.live, self.live(), "the count of live objects");
         assert_eq!(found.opened, self.opened, "the count of opened slots");
         assert_eq!(found.unopened, self.unopened(), "one-unopened");
@@ -90,9 +97,12 @@ impl Slots {
                 usize::from(index < header.opened()),
                 "partition: slot {index} is {states:?}"
             );
-            check_slot(header, index, states[2]);
+            let ending = self.ending == Some(header.slot(index));
+            check_slot(header, index, states[2], ending);
             free += usize::from(states[0]);
             used += usize::from(states[2]);
+            found.ending += usize::from(ending);
+            found.live += usize::from(states[2] && !ending);
         }
         assert_eq!(header.free(), free, "partition: the count of free slots");
         assert!(
@@ -103,7 +113,6 @@ impl Slots {
         found.opened += header.opened();
         found.unopened += header.unopened();
         found.idle += usize::from(self.counted && used == 0);
-        found.live += used;
         for group in header.groups() {
             let gone = group.hidden.get() | group.dropped();
             found.live -= gone.count_ones() as usize;
@@ -128,10 +137,15 @@ fn is_free(header: &Header, index: usize) -> bool {
 }
 
 /// What a slot may be beside leased.
-fn check_slot(header: &Header, index: usize, leased: bool) {
+fn check_slot(header: &Header, index: usize, leased: bool, ending: bool) {
     let (group, bit) = header.group_of(index);
-    let [hidden, dropped, adopted] =
+    let [in_group, dropped, adopted] =
         [group.hidden.get(), group.dropped(), group.adopted.get()].map(|word| word & bit != 0);
+    assert!(
+        !(in_group && ending),
+        "partition: slot {index} is hidden twice"
+    );
+    let hidden = in_group || ending;
     assert!(
         !(hidden && dropped),
         "partition: slot {index} is hidden and dropped"
@@ -379,6 +393,80 @@ fn hidden_slots_are_not_pinned() {
     assert!(fixture.slots.is_pinned(&lease));
     assert!(fixture.slots.unpin(pin, false).is_empty());
     assert!(!fixture.slots.is_pinned(&lease));
+}
+
+#[rstest]
+#[case::at_hand(false)]
+#[case::counted(true)]
+fn of_slots_that_are_ending_one_is_hidden_by_name_until_a_walk_comes(#[case] counted: bool) {
+    let mut fixture = Fixture::new::<Line>(counted);
+    fixture.grow(64, 64);
+    let leases: Vec<_> = (0..4).filter_map(|_| fixture.take()).collect();
+    let hidden = |fixture: &Fixture| {
+        fixture.slots.chunks.first().unwrap().groups()[0]
+            .hidden
+            .get()
+    };
+    let [a, b, c, d] = leases.try_into().unwrap();
+    for (lease, in_group) in [(&a, 0), (&b, 0b10)] {
+        fixture.slots.hide_ending(lease);
+        fixture.check();
+        assert_eq!(hidden(&fixture), in_group);
+    }
+    let pin = fixture.slots.pin_next(None).unwrap();
+    assert_eq!((pin.view().mask(), hidden(&fixture)), (0b1100, 0b11));
+    fixture.slots.hide_ending(&c); // in another group than the walk, for all that this knows
+    fixture.check();
+    assert_eq!(hidden(&fixture), 0b111);
+    assert!(fixture.slots.unpin(pin, false).is_empty());
+    fixture.slots.hide_ending(&d);
+    fixture.check();
+    assert_eq!((hidden(&fixture), fixture.slots.live()), (0b111, 0));
+    for lease in [b, d, a, c] {
+        fixture.leased.remove(&lease.slot().addr().get());
+        let late = fixture.slots.release_ending_at_hand(lease);
+        if let Err(lease) = late {
+            fixture.slots.release_hidden(lease);
+        }
+        fixture.check();
+    }
+    assert_eq!((hidden(&fixture), fixture.slots.free()), (0, 64));
+}
+
+#[test]
+fn what_was_hidden_by_name_can_be_shown_again() {
+    let mut fixture = Fixture::new::<Line>(false);
+    fixture.grow(64, 64);
+    let lease = fixture.take().unwrap();
+    fixture.slots.hide_ending(&lease);
+    assert_eq!(fixture.slots.live(), 0);
+    fixture.slots.reveal(&lease);
+    fixture.check();
+    assert_eq!(fixture.slots.live(), 1);
+    let pin = fixture.slots.pin_next(None).unwrap();
+    assert_eq!(pin.view().mask(), 1);
+    assert!(fixture.slots.unpin(pin, false).is_empty());
+}
+
+#[test]
+fn with_a_full_magazine_what_was_ending_goes_the_long_way() {
+    let mut fixture = Fixture::new::<Line>(false);
+    fixture.grow(MAGAZINE + 1, MAGAZINE + 1);
+    let mut leases = fixture.take_all();
+    let last = leases.pop().unwrap();
+    for lease in leases {
+        fixture.leased.remove(&lease.slot().addr().get());
+        fixture.slots.release(lease);
+    }
+    assert_eq!(fixture.slots.magazine.len(), MAGAZINE);
+    fixture.slots.hide_ending(&last);
+    fixture.check();
+    let last = fixture.slots.release_ending_at_hand(last).unwrap_err();
+    fixture.check();
+    fixture.leased.clear();
+    fixture.slots.release_hidden(last);
+    fixture.check();
+    assert_eq!(fixture.slots.free(), MAGAZINE + 1);
 }
 
 #[test]

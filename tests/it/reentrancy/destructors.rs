@@ -162,6 +162,7 @@ fn it_may_run_while_another_destructor_does<A: Mode, L: Lock>() {
 
 in_walked_modes!(
     it_may_walk_and_is_not_visited,
+    walks_from_nested_ones_visit_none_of_their_objects,
     a_deferred_one_may_drop_the_last_owner_of_its_data,
     a_deferred_one_may_drop_objects_of_the_same_group,
 );
@@ -177,6 +178,32 @@ fn it_may_walk_and_is_not_visited<A: Walked, L: Lock>() {
     drop(pool.alloc((1000, walk)));
     let seen = seen.take();
     assert!(seen.len() == 100 && !seen.contains(&1000));
+}
+
+fn walks_from_nested_ones_visit_none_of_their_objects<A: Walked, L: Lock>() {
+    let pool = hooks::<A, L>();
+    let _neighbour = pool.alloc(OnDrop::nothing());
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let mut chain = None;
+    for _ in 0..4 {
+        let (inside, seen, inner) = (pool.clone(), seen.clone(), chain);
+        chain = Some(pool.alloc(OnDrop::new(move || {
+            let mut count = 0;
+            drop(inner);
+            inside.for_each(|_| count += 1);
+            seen.borrow_mut().push(count);
+        })));
+    }
+    let _last = chain.map(|chain| {
+        let others = pool.alloc(OnDrop::nothing());
+        drop(chain);
+        others
+    });
+    assert_eq!(
+        seen.take(),
+        [2; 4],
+        "the neighbours, but no object that is being destroyed"
+    );
 }
 
 fn a_deferred_one_may_drop_the_last_owner_of_its_data<A: Walked, L: Lock>() {
