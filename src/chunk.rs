@@ -76,7 +76,10 @@ impl Drop for Region {
 
 #[cfg(all(target_os = "linux", not(miri)))]
 mod system {
+    use std::fs::File;
+    use std::io::Read;
     use std::ptr::NonNull;
+    use std::sync::OnceLock;
 
     /// Whether this system can be asked for huge pages.
     pub(crate) const HAS_HUGE_PAGES: bool = true;
@@ -89,13 +92,13 @@ mod system {
     ///
     /// Advice alone is for memory that nobody has touched. What the allocator had from others is on small pages, and would stay
     /// there: it is moved, once (some 0.4 ms for 2 MiB, about what it takes to touch as much for the first time; a microsecond
-    /// where it is on a huge page already).
+    /// where it is on a huge page already). The first page stands for all.
     pub(super) fn put_on_huge_pages(base: NonNull<u8>, size: usize) {
         // SAFETY: the advice changes neither what the memory holds nor who may use it.
         let advised = unsafe { libc::madvise(base.as_ptr().cast(), size, libc::MADV_HUGEPAGE) };
         // To collapse what is not there yet would fail, but only after all processors have been asked to write their lists of
         // pages back.
-        if advised == 0 && is_touched(base) {
+        if advised == 0 && is_touched(base) && are_allowed() {
             // SAFETY: as above.
             unsafe { libc::madvise(base.as_ptr().cast(), size, MADV_COLLAPSE) };
         }
@@ -104,9 +107,20 @@ mod system {
     /// Whether there is memory behind `page`, its first byte, already.
     pub(super) fn is_touched(page: NonNull<u8>) -> bool {
         let mut states = [0_u8];
-        // SAFETY: one byte stands for at most a page, and that is what `states` has room for.
+        // SAFETY: `mincore` writes a byte for each page, and memory one byte long lies in one.
         let known = unsafe { libc::mincore(page.as_ptr().cast(), 1, states.as_mut_ptr()) };
         known == 0 && states[0] & 1 == 1
+    }
+
+    /// Whether the system's owner allows huge pages: advice is not heard where he does not, but memory would be moved all the same.
+    pub(super) fn are_allowed() -> bool {
+        static ALLOWED: OnceLock<bool> = OnceLock::new();
+        *ALLOWED.get_or_init(|| {
+            let mut text = [0; 64];
+            let file = File::open("/sys/kernel/mm/transparent_hugepage/enabled");
+            let read = file.and_then(|mut file| file.read(&mut text));
+            read.is_ok_and(|len| !text[..len].windows(7).any(|word| word == b"[never]"))
+        })
     }
 }
 
@@ -125,20 +139,17 @@ mod system {
 mod tests {
     use super::*;
     use std::fs;
-    use std::path::Path;
     use std::ptr::null_mut;
     use std::slice;
 
     const SMALL_PAGE: usize = 4096;
 
-    /// Whether the kernel has huge pages of this size, and its owner has not forbidden them.
+    /// Whether the kernel has huge pages of this size, for this process, too.
     fn has_huge_pages() -> bool {
-        let about = |name| {
-            let folder = Path::new("/sys/kernel/mm/transparent_hugepage");
-            fs::read_to_string(folder.join(name)).unwrap_or_default()
-        };
-        about("hpage_pmd_size").trim().parse() == Ok(HUGE_PAGE)
-            && !about("enabled").contains("[never]")
+        let size = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size");
+        // SAFETY: asks for a flag of the process.
+        let disabled = unsafe { libc::prctl(libc::PR_GET_THP_DISABLE, 0, 0, 0, 0) };
+        size.is_ok_and(|size| size.trim().parse() == Ok(HUGE_PAGE)) && disabled == 0
     }
 
     /// What the kernel says about the mapping in which `address` is, in the line that begins with `name`.
@@ -259,7 +270,8 @@ mod tests {
             assert!(mapping.is_as_touched());
             mapping.is_on_a_huge_page()
         };
-        // A kernel that is out of huge pages for a moment may refuse once or twice; one that is too old always does.
+        // A kernel that is out of huge pages for a moment may refuse once or twice; one that is too old, or whose owner has
+        // forbidden them, always does.
         let mut mappings: Vec<Mapping> = (0..16).map(|_| Mapping::new()).collect();
         assert_eq!(mappings.iter_mut().any(collapses), knows_collapse());
     }
@@ -268,6 +280,6 @@ mod tests {
     fn knows_collapse() -> bool {
         // SAFETY: the advice is for no memory.
         let answer = unsafe { libc::madvise(null_mut(), 0, system::MADV_COLLAPSE) };
-        answer == 0 && has_huge_pages()
+        answer == 0 && has_huge_pages() && system::are_allowed()
     }
 }

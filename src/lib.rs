@@ -168,8 +168,9 @@
 //! object. Two pin counters that change roles keep walks that come later from putting it off for ever. They are left alone while a
 //! walk is the only one in a shard and nothing is dropped where it is: not to write to every group makes it a quarter faster.
 //!
-//! Where objects have destructors a drop locks twice: to hide the slot from walks, and to free it. What is hidden the shard
-//! remembers, one slot at a time, and the bitmaps say so only when a walk comes in while the destructor runs.
+//! Where objects have destructors a drop in a pool that can be walked locks twice: to hide the slot from walks, and to free it.
+//! The shard remembers the address of the one that was hidden last; the bitmaps hear of it only when a walk comes in, or another
+//! is hidden, while the destructor runs.
 //!
 //! The workers of a parallel walk each have a stretch of the chunks, which stay until it ends; they take groups off it without the
 //! lock, and off the others' when there is none left, and pin and leave several at a time.

@@ -76,7 +76,7 @@ const _: () = assert!(size_of::<Group>() == GROUP_SIZE);
 pub(crate) struct Group {
     /// Free, and not in the magazine.
     pub(crate) free: Cell<u64>,
-    /// Reserved, or its destructor is running.
+    /// Reserved, or its destructor is running, unless the shard has it as the one that is ending.
     pub(crate) hidden: Cell<u64>,
     /// Dropped while the group was pinned or the pool held, not destroyed yet. Walkers read it without the lock.
     dropped: AtomicU64,
@@ -503,7 +503,7 @@ impl Group {
         self.current.get()
     }
 
-    /// The live slots among those that are opened; exact while none of them is in the magazine.
+    /// The live slots among those that are opened; exact after a flush.
     #[inline]
     pub(crate) fn live_mask(&self, opened: u64) -> u64 {
         opened & !self.free.get() & !self.hidden.get() & !self.dropped()

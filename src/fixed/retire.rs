@@ -4,8 +4,8 @@
 //! Of a [`Unique`](crate::Unique) object the destructor runs first, then the slot is released: one round under the lock.
 //! A pool that is walked must hide the slot first, or leave it to the walks and holds that may be looking; then the
 //! destructor runs, with no lock held, and a second round releases the slot. (Without a destructor one round is enough.)
-//! Hiding one slot takes its shard no look at its group, if no walk is inside: the shard remembers which it is, and tells the
-//! group when a walk comes.
+//! To hide one slot is no look at its group, if no walk is inside: the shard remembers its address, and tells the group when a
+//! walk comes, or when the next one is hidden.
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -15,7 +15,7 @@ use super::layout::Slot;
 use super::lease::{Due, Idle, Lease};
 use super::shard::{
     SlotGuard, SlotShard, SlotShards, count_drop_unlocked, finish, lock_shard_of,
-    release_and_finish, release_unseen, shard_of,
+    release_and_finish, release_ending_and_finish, release_unseen, shard_of,
 };
 use super::slots::Slots;
 use crate::access::Access;
@@ -112,7 +112,7 @@ unsafe fn retire_locked<T: ?Sized, L: Lock, const AT_ONCE: bool>(
     unsafe { ptr::drop_in_place(object.as_ptr()) };
     if AT_ONCE {
         release.now();
-    } // else the owner is somebody else, and will hardly change meanwhile
+    } // else the lock was not to be had at once, and will hardly be now
 }
 
 /// Leaves a slot to the walks and holds that may be looking.
@@ -157,16 +157,14 @@ impl<L: Lock> Release<L> {
     /// instructions.
     #[inline(always)]
     fn now(self) {
+        debug_assert!(self.hidden, "only such a slot has been counted out");
         let mut this = ManuallyDrop::new(self);
         // SAFETY: `this` is not used again.
         let lease = unsafe { ManuallyDrop::take(&mut this.lease) };
-        // SAFETY: as in `drop`.
-        let released = match unsafe { Shard::lock_raw_at_once(shard_of::<L>(&lease)) } {
-            Some(mut slots) => slots.release_ending_at_hand(lease),
-            None => Err(lease),
-        };
-        if let Err(lease) = released {
-            release_late::<L>(lease);
+        // SAFETY: as in `drop`; or else the lease is kept.
+        match unsafe { Shard::lock_raw_at_once(shard_of::<L>(&lease)) } {
+            Some(slots) => release_ending_and_finish(slots, lease),
+            None => release_late::<L>(lease),
         }
     }
 }

@@ -23,7 +23,9 @@ use grow::grow_by_a_step;
 pub(crate) use grow::reserve;
 #[cfg(feature = "rayon")]
 pub(crate) use release::Keep;
-pub(crate) use release::{finish, release_and_finish, release_unseen, shrink, trim};
+pub(crate) use release::{
+    finish, release_and_finish, release_ending_and_finish, release_unseen, shrink, trim,
+};
 
 /// What a builder decides.
 #[derive(Debug, Clone, Copy)]

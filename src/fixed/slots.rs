@@ -12,7 +12,7 @@
 //! Taking and releasing touch no bitmap; the bitmaps are exact only after a [`flush`](Slots::flush), which comes before
 //! every look at them. This knows no locks, no policy and no handles.
 
-use std::mem::offset_of;
+use std::mem::{self, offset_of};
 use std::ptr::NonNull;
 
 use super::header::{All, Group, Header, List, WithFree, bits_of, header_of};
@@ -35,7 +35,8 @@ struct Unopened {
 /// - *partition*: each opened slot is exactly one of: free by its bitmap, in the magazine, leased, hidden, dropped
 ///   (hidden and dropped ones are leased, too); hidden and dropped never overlap. Hidden is what its bitmap says, or `ending`.
 /// - *live-is-init*: after a flush, an opened slot that is neither free nor hidden holds an object.
-/// - *ending-is-unseen*: while a walk is inside of a group of the shard, `ending` names no slot; before one comes in, it is flushed.
+/// - *ending-is-unseen*: while a walk is inside of a group of the shard, or a hold has looked for one, `ending` is nothing: both
+///   flush before, and what is dropped after is hidden in its group or put off.
 /// - *linked-is-live*: see [`Header`].
 /// - *listed-iff-free*: `with_free` has exactly the chunks with a free bit.
 /// - *live-count*: `live_or_at_hand` less the slots in the magazine is how many leased slots are neither hidden nor dropped, and, as
@@ -55,8 +56,8 @@ pub(crate) struct Slots<const ROOM: usize = MAGAZINE> {
     /// The group of a walk that is counted nowhere but in `pins`, if there is one: most shards are walked by one walk at a time,
     /// and to write to every group it comes to would take it a third longer, where memory is far. Only compared.
     lone: Option<NonNull<Group>>,
-    /// A slot that is hidden, though its bitmap does not say so, if there is one: most shards destroy one object at a time, and its
-    /// group need not be looked for.
+    /// The slot that was hidden last, if its bitmap does not say so yet: most shards destroy one object at a time, and its group
+    /// need not be looked for.
     ending: Option<NonNull<u8>>,
     /// Objects and slots in the magazine, together: so neither making an object of a slot nor its end changes it.
     live_or_at_hand: usize,
@@ -287,7 +288,7 @@ impl Slots {
     #[inline]
     pub(crate) fn flush(&mut self) {
         if self.ending.is_some() && keeps(Rule::Ending) {
-            self.write_ending();
+            self.replace_ending(None).iter().for_each(hide_in_group);
         }
         let count = self.magazine.len();
         if count > 0 {
@@ -319,23 +320,29 @@ impl Slots {
         self.count_out();
     }
 
-    /// As [`hide`](Self::hide), for a short while, in which few others are hidden.
+    /// As [`hide`](Self::hide), without a look at the slot's group, if no walk is inside.
     #[inline]
     pub(crate) fn hide_ending(&mut self, lease: &Leased) {
-        if self.pins > 0 || self.ending.is_some() {
-            return self.hide(lease);
+        let outer;
+        let in_group = if self.pins > 0 {
+            Some(lease)
+        } else {
+            // Of two that are nested the inner one is released first, and maybe a thousand others after it.
+            outer = self.replace_ending(Some(lease.slot()));
+            outer.as_ref()
+        };
+        if let Some(lease) = in_group {
+            hide_in_group(lease);
         }
-        self.ending = Some(lease.slot());
         self.count_out();
     }
 
-    /// Has the bitmaps say what is hidden.
-    #[cold]
-    fn write_ending(&mut self) {
-        if let Some(slot) = self.ending.take() {
-            // SAFETY: partition: somebody has its lease.
-            hide_in_group(&unsafe { Leased::of(slot) });
-        }
+    /// Forgets the slot that is hidden by its address, for another or none: it is to be hidden in its group.
+    #[inline]
+    fn replace_ending(&mut self, slot: Option<NonNull<u8>>) -> Option<Leased> {
+        let former = mem::replace(&mut self.ending, slot);
+        // SAFETY: partition: somebody has its lease.
+        former.map(|slot| unsafe { Leased::of(slot) })
     }
 
     /// Shows a hidden slot, which holds an object now, and counts it in.
@@ -350,8 +357,8 @@ impl Slots {
         self.count_in();
     }
 
-    /// As [`release_hidden`](Self::release_hidden), if that is a matter of a few instructions; else the lease comes back. Never in
-    /// a counted shard.
+    /// As [`release_hidden`](Self::release_hidden), if that is a matter of a few instructions; else the lease comes back, and the
+    /// slot is as hidden as it was. Never in a counted shard.
     #[inline]
     pub(crate) fn release_ending_at_hand(&mut self, lease: Lease) -> Result<(), Lease> {
         if self.ending != Some(lease.slot()) {
@@ -501,9 +508,13 @@ impl Slots {
         behind.is_some()
     }
 
-    /// The next group with live objects, if nothing is to be flushed.
+    /// The next group with live objects, if nothing is to be flushed. A walk is inside, or a hold has looked for the group.
     #[inline(always)]
     fn live_behind(&self, spot: Spot) -> Option<View> {
+        debug_assert!(
+            self.ending.is_none() || !keeps(Rule::Ending),
+            "ending-is-unseen"
+        );
         let flushed = self.magazine.is_empty();
         flushed.then(|| self.next(Some(spot), Group::live_mask))?
     }

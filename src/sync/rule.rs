@@ -18,7 +18,7 @@ pub enum Rule {
     Flush,
     /// A slot is hidden before its destructor runs, if the pool is walked.
     Hide,
-    /// A slot that is hidden by name is hidden in its group before a walk looks there.
+    /// A slot that is hidden by its address is hidden in its group before a walk looks there.
     Ending,
     /// Nothing is left in the inbox of a pool that is gone.
     InboxClosed,

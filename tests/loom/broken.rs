@@ -24,6 +24,7 @@ broken! {
     flush_before_each_mask: Flush in walks::visit_of_two_groups_and_drop;
     hide_before_destroying: Hide in walks::visit_and_drop;
     hide_in_the_group_before_a_walk: Ending in walks::visit_and_drop;
+    hide_in_the_group_before_a_hold: Ending in holds::hold_and_drop;
     closed_flag: Closed in ends::pool_drop_and_handle_drop;
     close_the_inbox: InboxClosed in ends::unique_pool_drop_and_posts;
     look_at_the_holds: HoldCheck in holds::hold_and_drop;

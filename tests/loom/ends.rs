@@ -111,6 +111,19 @@ pub fn pool_drop_and_handle_drop_behind_a_biased_lock() {
     });
 }
 
+/// The lock's owner drops, at once where it can, while the pool ends.
+#[test]
+pub fn pool_drop_and_handle_drop_by_the_owner_of_a_biased_lock() {
+    model("pool drop x handle drop by the owner, biased lock", || {
+        let (ledger, pool) = (Ledger::default(), pool::<mem_pool::model::Biased>());
+        let handles = [0, 1].map(|id| pool.alloc(ledger.thing(id)));
+        let ender = spawn(1, move || drop(pool));
+        drop(handles);
+        join(ender);
+        ledger.assert_gone([0, 1]);
+    });
+}
+
 /// A unique pool's drops do not hide their slots first.
 #[test]
 pub fn unique_pool_drop_and_handle_drop() {

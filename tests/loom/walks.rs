@@ -51,6 +51,24 @@ pub fn visit_and_drop_behind_a_biased_lock() {
     visit_and_drop_with::<Biased>("visit x drop, biased lock");
 }
 
+/// The lock's owner drops, at once where it can, while somebody else walks.
+#[test]
+pub fn visit_and_drop_by_the_owner_of_a_biased_lock() {
+    model("visit x drop by the owner, biased lock", || {
+        let (ledger, pool) = (Ledger::default(), pool::<Biased>());
+        let (first, second) = (pool.alloc(ledger.thing(0)), pool.alloc(ledger.thing(1)));
+        let its = Arc::clone(&pool);
+        let walker = spawn(1, move || seen(&its));
+        drop(first);
+        let seen = join(walker);
+        assert_eq!((times(&seen, 0) <= 1, times(&seen, 1)), (true, 1));
+        ledger.assert_gone([0]);
+        assert_eq!(pool.len(), 1);
+        drop(second);
+        ledger.assert_gone([1]);
+    });
+}
+
 #[test]
 pub fn visit_and_two_drops() {
     model("visit x drop x drop", || {

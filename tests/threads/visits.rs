@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 use std::sync::Barrier;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, ThreadId};
 
@@ -247,15 +249,16 @@ where
     });
 }
 
-/// Its destructor takes as long as others let it.
+/// One of these has a destructor that takes as long as others let it.
 struct Slow<'b> {
     id: usize,
+    slow: &'b AtomicUsize,
     step: &'b Barrier,
 }
 
 impl Drop for Slow<'_> {
     fn drop(&mut self) {
-        if self.id == 150 {
+        if self.id == self.slow.load(Relaxed) {
             self.step.wait(); // the destructor has begun
             self.step.wait(); // the walk is over
         }
@@ -268,17 +271,19 @@ where
     for<'b> PoolBox<Slow<'b>, A>: Send,
 {
     for begins_before_the_walk in [true, false] {
-        let step = &Barrier::new(2);
+        let (step, slow) = (&Barrier::new(2), &AtomicUsize::new(usize::MAX));
         let pool: FixedPool<_, A, Locked> = A::builder().build();
         let mut handles: Vec<_> = (0..200)
-            .map(|id| Some(pool.alloc(Slow { id, step })))
+            .map(|id| Some(pool.alloc(Slow { id, slow, step })))
             .collect();
-        let slow = Cell::new(handles[150].take());
+        // The last one is in another group than the first.
+        pool.for_each(|object| slow.store(object.id, Relaxed));
+        let id = slow.load(Relaxed);
+        let handle = Cell::new(handles[id].take());
         let mut visited = Vec::new();
         thread::scope(|scope| {
             let begin = || {
-                let handle = slow.take();
-                if handle.is_some() {
+                if let Some(handle) = handle.take() {
                     scope.spawn(move || drop(handle));
                     step.wait();
                 }
@@ -293,7 +298,7 @@ where
             step.wait();
         });
         visited.sort_unstable();
-        let others: Vec<_> = (0..200).filter(|&id| id != 150).collect();
+        let others: Vec<_> = (0..200).filter(|&other| other != id).collect();
         assert_eq!(visited, others);
     }
 }

@@ -94,6 +94,24 @@ fn release_not_at_hand<L: Lock>(mut slots: SlotGuard<'_, L>, lease: Lease) {
     finish(slots, idle);
 }
 
+/// Makes a hidden slot free, and unlocks.
+#[inline]
+pub(crate) fn release_ending_and_finish<L: Lock, const AT_ONCE: bool>(
+    mut slots: SlotGuard<'_, L, AT_ONCE>,
+    lease: Lease,
+) {
+    if let Err(lease) = slots.release_ending_at_hand(lease) {
+        release_hidden_and_finish(slots.into_any(), lease);
+    }
+}
+
+/// As [`release_ending_and_finish`], where that takes more than a few instructions.
+#[inline(never)]
+fn release_hidden_and_finish<L: Lock>(mut slots: SlotGuard<'_, L>, lease: Lease) {
+    let idle = slots.release_hidden(lease);
+    finish(slots, idle);
+}
+
 /// Unlocks; before that, takes the chunk that became idle out of the shard if it is one too many, and frees it after.
 ///
 /// Touches nothing of the pool after unlocking, unless it has taken a region's claim.

@@ -237,6 +237,15 @@ impl Fixture {
         idle
     }
 
+    /// What a destructor's end does.
+    fn release_ending(&mut self, lease: Lease) {
+        self.leased.remove(&lease.slot().addr().get());
+        if let Err(lease) = self.slots.release_ending_at_hand(lease) {
+            self.slots.release_hidden(lease);
+        }
+        self.check();
+    }
+
     /// What the pins and dues that are left in a test would do.
     fn release_due(&mut self, due: &Due) {
         for bit in bits_of(due.spot().mask) {
@@ -398,7 +407,9 @@ fn hidden_slots_are_not_pinned() {
 #[rstest]
 #[case::at_hand(false)]
 #[case::counted(true)]
-fn of_slots_that_are_ending_one_is_hidden_by_name_until_a_walk_comes(#[case] counted: bool) {
+fn the_slot_that_was_hidden_last_is_hidden_by_its_address_until_a_walk_comes(
+    #[case] counted: bool,
+) {
     let mut fixture = Fixture::new::<Line>(counted);
     fixture.grow(64, 64);
     let leases: Vec<_> = (0..4).filter_map(|_| fixture.take()).collect();
@@ -408,7 +419,7 @@ fn of_slots_that_are_ending_one_is_hidden_by_name_until_a_walk_comes(#[case] cou
             .get()
     };
     let [a, b, c, d] = leases.try_into().unwrap();
-    for (lease, in_group) in [(&a, 0), (&b, 0b10)] {
+    for (lease, in_group) in [(&a, 0), (&b, 0b1)] {
         fixture.slots.hide_ending(lease);
         fixture.check();
         assert_eq!(hidden(&fixture), in_group);
@@ -423,18 +434,28 @@ fn of_slots_that_are_ending_one_is_hidden_by_name_until_a_walk_comes(#[case] cou
     fixture.check();
     assert_eq!((hidden(&fixture), fixture.slots.live()), (0b111, 0));
     for lease in [b, d, a, c] {
-        fixture.leased.remove(&lease.slot().addr().get());
-        let late = fixture.slots.release_ending_at_hand(lease);
-        if let Err(lease) = late {
-            fixture.slots.release_hidden(lease);
-        }
-        fixture.check();
+        fixture.release_ending(lease);
     }
     assert_eq!((hidden(&fixture), fixture.slots.free()), (0, 64));
 }
 
+/// With and without slots in the magazine, which are flushed, too.
+#[rstest]
+fn walks_and_holds_do_not_find_what_is_ending(#[values(1, 4)] slots: usize) {
+    let mut fixture = Fixture::new::<Line>(false);
+    fixture.grow(slots, slots);
+    let lease = fixture.take().unwrap();
+    fixture.slots.hide_ending(&lease);
+    assert!(fixture.slots.pin_next(None).is_none());
+    fixture.slots.reveal(&lease);
+    fixture.slots.hide_ending(&lease);
+    assert!(fixture.slots.live_next(None).is_none());
+    fixture.release_ending(lease);
+    assert_eq!(fixture.slots.free(), slots);
+}
+
 #[test]
-fn what_was_hidden_by_name_can_be_shown_again() {
+fn what_was_hidden_by_its_address_can_be_shown_again() {
     let mut fixture = Fixture::new::<Line>(false);
     fixture.grow(64, 64);
     let lease = fixture.take().unwrap();
@@ -750,8 +771,9 @@ fn random_streams_keep_every_invariant(
     let mut random = Xorshift(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let mut fixture = Fixture::new::<[u64; 128]>(counted);
     let (mut live, mut pins): (Vec<Lease>, Vec<Pin>) = (Vec::new(), Vec::new());
+    let mut ending: Vec<Lease> = Vec::new();
     for _ in 0..if cfg!(miri) { 100 } else { 1000 } {
-        match random.below(15) {
+        match random.below(18) {
             0 if fixture.slots.unopened() == 0 && fixture.slots.chunk_count < 6 => {
                 fixture.grow(100, 50)
             }
@@ -766,6 +788,20 @@ fn random_streams_keep_every_invariant(
                 } else {
                     fixture.release(lease);
                 }
+            }
+            15 | 16 if !live.is_empty() => {
+                let lease = live.swap_remove(random.below(live.len()));
+                if fixture.slots.is_pinned(&lease) {
+                    fixture.defer(lease);
+                } else {
+                    fixture.slots.end(&lease);
+                    fixture.slots.hide_ending(&lease);
+                    ending.push(lease);
+                }
+            }
+            17 if !ending.is_empty() => {
+                let last = random.below(2) * (ending.len() - 1);
+                fixture.release_ending(ending.swap_remove(last));
             }
             9 => pins.extend(fixture.slots.pin_next(pins.last())),
             10 if !pins.is_empty() => {
@@ -794,6 +830,9 @@ fn random_streams_keep_every_invariant(
         fixture.check();
         fixture.check_pins(&pins);
         assert_eq!(fixture.slots.live(), live.len());
+    }
+    for lease in ending {
+        fixture.release_ending(lease);
     }
     for pin in pins {
         let due = fixture.slots.unpin(pin, false);

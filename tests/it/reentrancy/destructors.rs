@@ -162,7 +162,7 @@ fn it_may_run_while_another_destructor_does<A: Mode, L: Lock>() {
 
 in_walked_modes!(
     it_may_walk_and_is_not_visited,
-    walks_from_nested_ones_visit_none_of_their_objects,
+    neither_walks_nor_holds_in_nested_ones_show_their_objects,
     a_deferred_one_may_drop_the_last_owner_of_its_data,
     a_deferred_one_may_drop_objects_of_the_same_group,
 );
@@ -180,7 +180,7 @@ fn it_may_walk_and_is_not_visited<A: Walked, L: Lock>() {
     assert!(seen.len() == 100 && !seen.contains(&1000));
 }
 
-fn walks_from_nested_ones_visit_none_of_their_objects<A: Walked, L: Lock>() {
+fn neither_walks_nor_holds_in_nested_ones_show_their_objects<A: Walked, L: Lock>() {
     let pool = hooks::<A, L>();
     let _neighbour = pool.alloc(OnDrop::nothing());
     let seen = Rc::new(RefCell::new(Vec::new()));
@@ -188,21 +188,23 @@ fn walks_from_nested_ones_visit_none_of_their_objects<A: Walked, L: Lock>() {
     for _ in 0..4 {
         let (inside, seen, inner) = (pool.clone(), seen.clone(), chain);
         chain = Some(pool.alloc(OnDrop::new(move || {
-            let mut count = 0;
+            let show = || {
+                let held = inside.hold().iter().count();
+                inside.for_each(|_| seen.borrow_mut().push(held));
+            };
+            if inner.is_none() {
+                show(); // the others have begun, and nobody has looked since
+            }
             drop(inner);
-            inside.for_each(|_| count += 1);
-            seen.borrow_mut().push(count);
+            show();
         })));
     }
-    let _last = chain.map(|chain| {
-        let others = pool.alloc(OnDrop::nothing());
-        drop(chain);
-        others
-    });
+    let _other = pool.alloc(OnDrop::nothing());
+    drop(chain);
     assert_eq!(
         seen.take(),
-        [2; 4],
-        "the neighbours, but no object that is being destroyed"
+        [2; 5 * 2],
+        "what a hold showed, for each of the neighbours that a walk did"
     );
 }
 
