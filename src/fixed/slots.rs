@@ -35,8 +35,8 @@ struct Unopened {
 /// - *partition*: each opened slot is exactly one of: free by its bitmap, in the magazine, leased, hidden, dropped
 ///   (hidden and dropped ones are leased, too); hidden and dropped never overlap. Hidden is what its bitmap says, or `ending`.
 /// - *live-is-init*: after a flush, an opened slot that is neither free nor hidden holds an object.
-/// - *ending-is-unseen*: while a walk is inside of a group of the shard, or a hold has looked for one, `ending` is nothing: both
-///   flush before, and what is dropped after is hidden in its group or put off.
+/// - *ending-is-unseen*: while a walk is inside of a group of the shard, or a hold lives that has looked for one, `ending` is
+///   nothing: both flush before, and what is dropped after is hidden in its group or put off.
 /// - *linked-is-live*: see [`Header`].
 /// - *listed-iff-free*: `with_free` has exactly the chunks with a free bit.
 /// - *live-count*: `live_or_at_hand` less the slots in the magazine is how many leased slots are neither hidden nor dropped, and, as
