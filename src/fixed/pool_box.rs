@@ -13,8 +13,10 @@ use std::ptr::NonNull;
 use super::key::WeakKey;
 use super::layout::Slot;
 use super::lease::{Lease, Leased};
-use super::retire::{Release, retire};
-use super::shard::{Acquired, acquire, lock_shard_of, release_unseen, shard_of};
+use super::retire::retire;
+use super::shard::{
+    Acquired, acquire, lock_shard_of, release_and_finish, release_unseen, shard_of,
+};
 use super::store::Store;
 use crate::access::{Access, Shared, ThroughHandle, ThroughPool, Unique};
 use crate::error::{PoolError, Rejected, fail};
@@ -253,13 +255,10 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
             return Err(unsafe { Self::from_lease(lease) });
         }
         slots.end(&lease);
-        slots.hide(&lease);
-        drop(slots);
-        let slot = lease.into_slot();
-        // SAFETY: owns-lease; hidden while nobody looked, so nobody has a reference. Read once: the slot is freed next.
-        let object = unsafe { slot.cast::<T>().read() };
-        // SAFETY: the lease was given up two lines above.
-        drop(Release::<L>::hidden(unsafe { Lease::from_slot(slot) }));
+        // SAFETY: owns-lease; nobody looks, and under the lock nobody begins to, so nobody has a reference. Read once: the slot is
+        // freed next.
+        let object = unsafe { lease.slot().cast::<T>().read() };
+        release_and_finish(slots, lease);
         Ok(object)
     }
 
