@@ -450,10 +450,8 @@ impl<'w, 'a, T, A: Access> Worker<'w, 'a, T, A> {
             } else {
                 end.group
             };
-            for group in group..behind {
-                let Some((bits, opened)) = header.opened_group(group as usize) else {
-                    break; // of a chunk that is not opened yet, or not all of it
-                };
+            let opened = |group: u32| Some((group, header.opened_group(group as usize)?));
+            for (group, (bits, opened)) in (group..behind).map_while(opened) {
                 header.fetch_ahead(group as usize);
                 let mask = bits.live_mask(opened);
                 if mask == 0 {
