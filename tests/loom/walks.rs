@@ -170,17 +170,27 @@ pub fn two_visits_of_two_groups_and_drop() {
             let (thing, _room) = (ledger.thing(id), [0; 8192]);
             pool.alloc(Large { thing, _room })
         });
-        let its = Arc::clone(&pool);
-        let walker = spawn(1, move || seen_large(&its));
-        let dropper = spawn(3, move || drop(first));
-        for seen in [seen_large(&pool), join(walker)] {
-            assert_eq!((times(&seen, 0) <= 1, times(&seen, 1)), (true, 1));
-        }
-        join(dropper);
-        ledger.assert_gone([0]);
-        assert_eq!(pool.stats().deferred, 0);
+        walk_twice_beside_a_drop(&ledger, &pool, seen_large, first);
         drop(second);
     });
+}
+
+/// Two walks see object 1, and object 0, whose handle is dropped meanwhile, at most; then that is gone.
+fn walk_twice_beside_a_drop<T: Send + Sync + 'static>(
+    ledger: &Ledger,
+    pool: &Arc<FixedPool<T, Shared, Locked>>,
+    seen: fn(&FixedPool<T, Shared, Locked>) -> Vec<usize>,
+    first: PoolBox<T, Shared, Locked>,
+) {
+    let its = Arc::clone(pool);
+    let walker = spawn(1, move || seen(&its));
+    let dropper = spawn(3, move || drop(first));
+    for seen in [seen(pool), join(walker)] {
+        assert_eq!((times(&seen, 0) <= 1, times(&seen, 1)), (true, 1));
+    }
+    join(dropper);
+    ledger.assert_gone([0]);
+    assert_eq!(pool.stats().deferred, 0);
 }
 
 #[test]
@@ -224,15 +234,7 @@ pub fn two_visits_and_drop_of_one_of_two() {
     model("two visits x drop of one of two", || {
         let (ledger, pool) = (Ledger::default(), pool::<Locked>());
         let [first, second] = [0, 1].map(|id| pool.alloc(ledger.thing(id)));
-        let its = Arc::clone(&pool);
-        let walker = spawn(1, move || seen(&its));
-        let dropper = spawn(3, move || drop(first));
-        for seen in [seen(&pool), join(walker)] {
-            assert_eq!((times(&seen, 0) <= 1, times(&seen, 1)), (true, 1));
-        }
-        join(dropper);
-        ledger.assert_gone([0]);
-        assert_eq!(pool.stats().deferred, 0);
+        walk_twice_beside_a_drop(&ledger, &pool, seen, first);
         drop(second);
     });
 }
