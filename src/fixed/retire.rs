@@ -164,13 +164,13 @@ impl<L: Lock> Release<L> {
         // SAFETY: as in `drop`; or else the lease is kept.
         match unsafe { Shard::lock_raw_at_once(shard_of::<L>(&lease)) } {
             Some(slots) => release_ending_and_finish(slots, lease),
-            None => release_late::<L>(lease),
+            None => release_hidden_late::<L>(lease),
         }
     }
 }
 
 #[inline(never)]
-fn release_late<L: Lock>(lease: Lease) {
+fn release_hidden_late<L: Lock>(lease: Lease) {
     drop(Release::<L>::hidden(lease));
 }
 

@@ -321,6 +321,8 @@ impl Slots {
     }
 
     /// As [`hide`](Self::hide), without a look at the slot's group, if no walk is inside.
+    ///
+    /// There is one place that writes to a group: with two, inlined both, a drop takes a sixth longer.
     #[inline]
     pub(crate) fn hide_ending(&mut self, lease: &Leased) {
         let outer;

@@ -95,6 +95,9 @@ fn release_not_at_hand<L: Lock>(mut slots: SlotGuard<'_, L>, lease: Lease) {
 }
 
 /// Makes a hidden slot free, and unlocks.
+///
+/// To reveal the slot first, and release it like any other, would do the same in less code; but a drop takes 7 to 25 % longer for
+/// the look at the group that is then inlined into it.
 #[inline]
 pub(crate) fn release_ending_and_finish<L: Lock, const AT_ONCE: bool>(
     mut slots: SlotGuard<'_, L, AT_ONCE>,
