@@ -260,6 +260,15 @@ impl Header {
         Some((self.groups().get(group)?, mask))
     }
 
+    /// A group all of whose bits stand for opened slots.
+    #[inline]
+    pub(crate) fn full_group(&self, group: usize) -> Option<&Group> {
+        if (group + 1) * GROUP > self.opened() {
+            return None;
+        }
+        self.groups().get(group)
+    }
+
     /// Has the processor fetch what a walk that is at a group will soon read: of one some groups ahead, maybe the next chunk's.
     #[inline]
     pub(crate) fn fetch_ahead(&self, group: usize) {

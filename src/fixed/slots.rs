@@ -478,8 +478,8 @@ impl Slots {
         self.due(due(mask))
     }
 
-    /// Moves a pin on to the group behind, if it has live objects and nothing else is to be done: what [`pin_next`] and
-    /// [`unpin`] do then, in place.
+    /// Moves a pin on to the group that is found, if there is one and nothing else is to be done: what [`pin_next`] and [`unpin`]
+    /// do then, in place.
     ///
     /// A pin that was built anew, returned and moved for every group cost as much as sixty objects: each copy reads, in one
     /// piece, what was just written in several, and has to wait for the cache.
@@ -487,38 +487,72 @@ impl Slots {
     /// [`pin_next`]: Self::pin_next
     /// [`unpin`]: Self::unpin
     #[inline(always)]
-    pub(crate) fn step(&mut self, pin: &mut Pin) -> bool {
+    pub(crate) fn step(
+        &mut self,
+        pin: &mut Pin,
+        find: impl FnOnce(&Self, Spot) -> Option<View>,
+    ) -> bool {
         if pin.bits().dropped() != 0 {
             return false;
         }
-        let behind = self.live_behind(pin.spot());
-        if let Some(behind) = behind {
+        let found = find(self, pin.spot());
+        if let Some(found) = found {
             self.leave(pin);
             // SAFETY: it was just found, in the list (linked-is-live), under the same `&mut self`.
-            *pin = unsafe { self.enter(behind) };
+            *pin = unsafe { self.enter(found) };
         }
-        behind.is_some()
+        found.is_some()
     }
 
     /// As [`step`](Self::step), for a view that is not pinned: its chunk is held.
     #[inline(always)]
-    pub(crate) fn step_held(&self, view: &mut View) -> bool {
-        let behind = self.live_behind(view.spot());
-        if let Some(behind) = behind {
-            *view = behind;
+    pub(crate) fn step_held(
+        &self,
+        view: &mut View,
+        find: impl FnOnce(&Self, Spot) -> Option<View>,
+    ) -> bool {
+        let found = find(self, view.spot());
+        if let Some(found) = found {
+            *view = found;
         }
-        behind.is_some()
+        found.is_some()
     }
 
-    /// The next group with live objects, if nothing is to be flushed. A walk is inside, or a hold has looked for the group.
+    /// The group next door, if it is all opened, has live objects, and nothing is to be flushed. A walk is inside, or a hold has
+    /// looked for the group of the spot.
+    ///
+    /// What most steps come to, without [`live_behind`](Self::live_behind)'s loops and shifts: inlined into walks it takes 5 to
+    /// 10 % off those of dense and of half full pools in the cache.
     #[inline(always)]
-    fn live_behind(&self, spot: Spot) -> Option<View> {
+    pub(crate) fn live_next_door(&self, spot: Spot) -> Option<View> {
+        if !self.is_flushed() {
+            return None;
+        }
+        // SAFETY: what spots are kept in (a pin, a hold's iterator) keeps their chunk attached.
+        let header = unsafe { spot.header() };
+        let group = spot.group + 1;
+        let bits = header.full_group(group)?;
+        header.fetch_ahead(group);
+        let mask = bits.live_mask(u64::MAX);
+        (mask != 0).then(|| View::of(header, group, bits, mask))
+    }
+
+    /// The next group with live objects, if nothing is to be flushed. A walk is inside, or a hold has looked for the group of the
+    /// spot.
+    #[inline(always)]
+    pub(crate) fn live_behind(&self, spot: Spot) -> Option<View> {
+        self.is_flushed()
+            .then(|| self.next(Some(spot), Group::live_mask))?
+    }
+
+    /// Whether the bitmaps tell what is live, after the [`flush`](Self::flush) with which a walk or a hold began.
+    #[inline(always)]
+    fn is_flushed(&self) -> bool {
         debug_assert!(
             self.ending.is_none() || !keeps(Rule::Ending),
             "ending-is-unseen"
         );
-        let flushed = self.magazine.is_empty();
-        flushed.then(|| self.next(Some(spot), Group::live_mask))?
+        self.magazine.is_empty()
     }
 
     /// Flushes, then finds the first group with a live object, behind the given one or from the start, whose chunk is attached:

@@ -525,7 +525,7 @@ fn a_walk_that_is_alone_is_not_counted_until_something_is_dropped() {
     let mut alone = fixture.slots.pin_next(None).unwrap();
     assert_eq!(alone.bits().counts().iter().sum::<u32>(), 0);
     assert!(fixture.slots.is_pinned(&leases[0]) && !fixture.slots.is_pinned(&leases[64]));
-    assert!(fixture.slots.step(&mut alone));
+    assert!(fixture.slots.step(&mut alone, Slots::live_next_door));
     assert_eq!(alone.bits().counts().iter().sum::<u32>(), 0);
     assert!(!fixture.slots.is_pinned(&leases[0]) && fixture.slots.is_pinned(&leases[64]));
     fixture.defer(leases.remove(64));
@@ -740,116 +740,6 @@ fn addresses_inside_and_behind_slots_are_not_contained() {
     }
 }
 
-/// A small generator, for streams that are the same on every machine (Marsaglia 2003, "Xorshift RNGs").
-struct Xorshift(u64);
-
-impl Xorshift {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % bound as u64) as usize
-    }
-}
-
-/// Asserts that no walk may look at what is to be destroyed.
-fn assert_unseen(due: &Due, pins: &[Pin]) {
-    let due = due.spot();
-    let there = pins.iter().map(Pin::spot);
-    let mut there = there.filter(|spot| (spot.header, spot.group) == (due.header, due.group));
-    assert!(
-        there.all(|spot| spot.mask & due.mask == 0),
-        "pinned-is-intact: {due:?}"
-    );
-}
-
-#[rstest]
-fn random_streams_keep_every_invariant(
-    #[values(false, true)] counted: bool,
-    #[values(1, 2, 3)] seed: u64,
-) {
-    let mut random = Xorshift(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    let mut fixture = Fixture::new::<[u64; 128]>(counted);
-    let (mut live, mut pins): (Vec<Lease>, Vec<Pin>) = (Vec::new(), Vec::new());
-    let mut ending: Vec<Lease> = Vec::new();
-    for _ in 0..if cfg!(miri) { 100 } else { 1000 } {
-        match random.below(18) {
-            0 if fixture.slots.unopened() == 0 && fixture.slots.chunk_count < 6 => {
-                fixture.grow(100, 50)
-            }
-            0 => fixture
-                .slots
-                .open(fixture.slots.unopened().min(random.below(60))),
-            1..=5 => live.extend(fixture.take()),
-            6..=8 if !live.is_empty() => {
-                let lease = live.swap_remove(random.below(live.len()));
-                if fixture.slots.is_pinned(&lease) {
-                    fixture.defer(lease);
-                } else {
-                    fixture.release(lease);
-                }
-            }
-            15 | 16 if !live.is_empty() => {
-                let lease = live.swap_remove(random.below(live.len()));
-                if fixture.slots.is_pinned(&lease) {
-                    fixture.defer(lease);
-                } else {
-                    fixture.slots.end(&lease);
-                    fixture.slots.hide_ending(&lease);
-                    ending.push(lease);
-                }
-            }
-            17 if !ending.is_empty() => {
-                let last = random.below(2) * (ending.len() - 1);
-                fixture.release_ending(ending.swap_remove(last));
-            }
-            9 => pins.extend(fixture.slots.pin_next(pins.last())),
-            10 if !pins.is_empty() => {
-                let pin = pins.swap_remove(random.below(pins.len()));
-                let held = random.below(4) == 0;
-                let due = fixture.slots.unpin(pin, held);
-                if !due.is_empty() {
-                    assert_unseen(&due, &pins);
-                    fixture.release_due(&due);
-                }
-            }
-            14 => {
-                if let Some(due) = fixture.slots.sweep_next(None) {
-                    assert_unseen(&due, &pins);
-                    fixture.release_due(&due);
-                }
-            }
-            12 | 13 if !pins.is_empty() => {
-                fixture.slots.flush();
-                let stepping = random.below(pins.len());
-                fixture.slots.step(&mut pins[stepping]);
-            }
-            11 => drop(fixture.slots.detach_idle(random.below(3))),
-            _ => {}
-        }
-        fixture.check();
-        fixture.check_pins(&pins);
-        assert_eq!(fixture.slots.live(), live.len());
-    }
-    for lease in ending {
-        fixture.release_ending(lease);
-    }
-    for pin in pins {
-        let due = fixture.slots.unpin(pin, false);
-        if !due.is_empty() {
-            fixture.release_due(&due);
-        }
-    }
-    while let Some(due) = fixture.slots.sweep_next(None) {
-        fixture.release_due(&due);
-    }
-    assert_eq!(
-        fixture.slots.deferred(),
-        0,
-        "nothing is put off when no walk is inside"
-    );
-}
-
 #[test]
 fn a_chunk_without_opened_slots_has_neither_free_nor_live_ones() {
     let mut fixture = Fixture::new::<Line>(false);
@@ -891,3 +781,5 @@ fn a_run_of_a_group_ends_with_its_chunk() {
     let slots = [header.slot(per_chunk - 1), next.slot(0)];
     assert_eq!(header.run_in(group, &slots), (1 << place, 1));
 }
+
+mod streams;

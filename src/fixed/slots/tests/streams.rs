@@ -1,0 +1,184 @@
+//! Random streams of what can happen to a core.
+
+use super::*;
+
+/// A small generator, for streams that are the same on every machine (Marsaglia 2003, "Xorshift RNGs").
+struct Xorshift(u64);
+
+impl Xorshift {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound as u64) as usize
+    }
+}
+
+/// A core, and who has a right to something in it.
+struct Stream {
+    random: Xorshift,
+    fixture: Fixture,
+    live: Vec<Lease>,
+    /// Objects that are being destroyed.
+    ending: Vec<Lease>,
+    pins: Vec<Pin>,
+}
+
+impl Stream {
+    /// All slots that are opened by now are taken.
+    fn new(mut fixture: Fixture, seed: u64) -> Self {
+        Self {
+            random: Xorshift(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)),
+            live: fixture.take_all(),
+            fixture,
+            ending: Vec::new(),
+            pins: Vec::new(),
+        }
+    }
+
+    fn run(mut self) {
+        for _ in 0..if cfg!(miri) { 100 } else { 1000 } {
+            match self.random.below(18) {
+                0 => self.grow(),
+                1..=5 => self.live.extend(self.fixture.take()),
+                6..=8 => self.drop_one(|stream, lease| _ = stream.fixture.release(lease)),
+                9 | 10 => self.drop_one(Self::begin_to_end),
+                11 => self.end_one(),
+                12 => self.enter(),
+                13 => self.leave_one(),
+                14 | 15 => self.step_one(),
+                16 => self.sweep(),
+                _ => drop(self.fixture.slots.detach_idle(self.random.below(3))),
+            }
+            self.fixture.check();
+            self.fixture.check_pins(&self.pins);
+            assert_eq!(self.fixture.slots.live(), self.live.len());
+        }
+        self.finish();
+    }
+
+    fn grow(&mut self) {
+        let slots = &mut self.fixture.slots;
+        match slots.unopened() {
+            0 if slots.chunk_count < 6 => self.fixture.grow(100, 50),
+            unopened => slots.open(unopened.min(self.random.below(60))),
+        }
+    }
+
+    /// Drops an object: at once as the caller says, or when the walks in its group have left.
+    fn drop_one(&mut self, end: fn(&mut Self, Lease)) {
+        let Some(lease) = taken(&mut self.random, &mut self.live) else {
+            return;
+        };
+        if self.fixture.slots.is_pinned(&lease) {
+            self.fixture.defer(lease);
+        } else {
+            end(self, lease);
+        }
+    }
+
+    fn begin_to_end(&mut self, lease: Lease) {
+        self.fixture.slots.end(&lease);
+        self.fixture.slots.hide_ending(&lease);
+        self.ending.push(lease);
+    }
+
+    /// Ends the object that began to last, or first.
+    fn end_one(&mut self) {
+        if let Some(last) = self.ending.len().checked_sub(1) {
+            let which = self.random.below(2) * last;
+            self.fixture.release_ending(self.ending.swap_remove(which));
+        }
+    }
+
+    fn enter(&mut self) {
+        self.pins
+            .extend(self.fixture.slots.pin_next(self.pins.last()));
+    }
+
+    fn leave_one(&mut self) {
+        if let Some(pin) = taken(&mut self.random, &mut self.pins) {
+            let held = self.random.below(4) == 0;
+            let due = self.fixture.slots.unpin(pin, held);
+            self.destroy(&due);
+        }
+    }
+
+    /// Lets a walk step to the group next door, or to the next, wherever that is.
+    fn step_one(&mut self) {
+        if self.pins.is_empty() {
+            return;
+        }
+        let slots = &mut self.fixture.slots;
+        if self.random.below(4) != 0 {
+            slots.flush();
+        }
+        let stepping = self.random.below(self.pins.len());
+        let pin = &mut self.pins[stepping];
+        let next_door = slots.live_next_door(pin.spot());
+        assert!(
+            next_door.is_none() || next_door == slots.live_behind(pin.spot()),
+            "no group is nearer"
+        );
+        let find = [Slots::live_next_door, Slots::live_behind][self.random.below(2)];
+        slots.step(pin, find);
+    }
+
+    fn sweep(&mut self) {
+        if let Some(due) = self.fixture.slots.sweep_next(None) {
+            self.destroy(&due);
+        }
+    }
+
+    /// Destroys what no walk may look at any more.
+    fn destroy(&mut self, due: &Due) {
+        if due.is_empty() {
+            return;
+        }
+        let spot = due.spot();
+        let there = self.pins.iter().map(Pin::spot);
+        let mut there =
+            there.filter(|there| (there.header, there.group) == (spot.header, spot.group));
+        assert!(
+            there.all(|there| there.mask & spot.mask == 0),
+            "pinned-is-intact: {due:?}"
+        );
+        self.fixture.release_due(due);
+    }
+
+    fn finish(mut self) {
+        for lease in std::mem::take(&mut self.ending) {
+            self.fixture.release_ending(lease);
+        }
+        while !self.pins.is_empty() {
+            self.leave_one();
+        }
+        while self.fixture.slots.deferred() > 0 {
+            let due = self.fixture.slots.sweep_next(None);
+            self.destroy(&due.expect("nothing is put off when no walk is inside"));
+        }
+    }
+}
+
+fn taken<T>(random: &mut Xorshift, from: &mut Vec<T>) -> Option<T> {
+    (!from.is_empty()).then(|| from.swap_remove(random.below(from.len())))
+}
+
+#[rstest]
+fn random_streams_keep_every_invariant(
+    #[values(false, true)] counted: bool,
+    #[values(1, 2, 3)] seed: u64,
+) {
+    Stream::new(Fixture::new::<[u64; 128]>(counted), seed).run();
+}
+
+/// The groups of a chunk lie next to each other, and all their slots are opened: there walks go from door to door.
+#[rstest]
+fn random_streams_in_full_groups_keep_every_invariant(
+    #[values(false, true)] counted: bool,
+    #[values(1, 2, 3)] seed: u64,
+) {
+    let mut fixture = Fixture::new::<Line>(counted);
+    fixture.grow(200, 200);
+    Stream::new(fixture, seed).run();
+}
