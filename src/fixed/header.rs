@@ -488,10 +488,16 @@ impl Group {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Whether one slot is among [`dropped`](Self::dropped). Cold: a walk asks only where there are some, and its loop is
-    /// laid out for groups without.
-    #[cold]
+    /// Whether one slot is among [`dropped`](Self::dropped). Walks ask it for every object, so first whether there are any at all:
+    /// to look for the bit of each takes a walk over a sparse pool a tenth longer.
+    #[inline(always)]
     pub(crate) fn is_dropped(&self, index: usize) -> bool {
+        self.dropped() != 0 && self.is_among_dropped(index)
+    }
+
+    /// Cold: a walk's loop is laid out for groups without such slots.
+    #[cold]
+    fn is_among_dropped(&self, index: usize) -> bool {
         self.dropped() & 1 << index != 0
     }
 

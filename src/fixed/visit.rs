@@ -147,7 +147,7 @@ pub(crate) unsafe fn fold_group<T, A: Access, B, C>(
         macro_rules! visit {
             ($($index:literal)*) => {$(
                 let index = passed + $index;
-                if bits.dropped() == 0 || !bits.is_dropped(index) || !keeps(Rule::Mark) {
+                if !bits.is_dropped(index) || !keeps(Rule::Mark) {
                     // SAFETY: partition: it is a slot of the group, which lies in the chunk.
                     folded = f(folded, unsafe { Slot::object(first, index) })?;
                 }
@@ -164,7 +164,7 @@ pub(crate) unsafe fn fold_group<T, A: Access, B, C>(
     while rest != 0 {
         let index = rest.trailing_zeros() as usize;
         rest &= rest - 1;
-        if bits.dropped() & 1 << index == 0 || !keeps(Rule::Mark) {
+        if !bits.is_dropped(index) || !keeps(Rule::Mark) {
             // SAFETY: as before: the mask has its bit.
             folded = f(folded, unsafe { Slot::object(first, index) })?;
         }

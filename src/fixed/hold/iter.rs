@@ -63,7 +63,7 @@ impl<'h, T, A: Access, L: Lock> Spots<'h, T, A, L> {
                 self.rest &= self.rest - 1;
                 // SAFETY: held-is-intact: the group was found with the objects of `rest`. Aliasing: its fields are cells.
                 let bits = unsafe { self.bits.as_ref() };
-                if bits.dropped() & 1 << bit == 0 {
+                if !bits.is_dropped(bit) {
                     // SAFETY: partition: it is a slot of the group, which lies in the chunk.
                     return Some(unsafe { Slot::object(self.first, bit) });
                 }
