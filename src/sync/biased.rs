@@ -27,9 +27,7 @@
 //!
 //! Unlocking is one release store to `inside`, or the mutex's unlock: in both cases the last access to the lock's memory.
 
-use super::platform::{
-    AtomicBool, AtomicU32, AtomicUsize, Ordering, PATIENCE, RawMutex, keeps, pause,
-};
+use super::platform::{AtomicU32, AtomicUsize, Ordering, PATIENCE, RawMutex, keeps, pause};
 use super::{RawLock, Rule, Token, barrier, number::NOBODY, platform};
 
 /// No thread has this number.
@@ -51,14 +49,36 @@ pub struct BiasedMutex {
 #[repr(align(64))]
 struct State {
     /// The owner is inside without the mutex, or is about to see that it must not be.
-    inside: AtomicBool,
+    inside: Flag,
     /// The owner must take the mutex. Changed under the mutex.
-    revoked: AtomicBool,
+    revoked: Flag,
     mutex: RawMutex,
     /// How often in a row the owner has had the mutex. Changed under the mutex.
     calm: AtomicU32,
     /// How often it must. Changed under the mutex.
     patience: AtomicU32,
+}
+
+/// Says whether something is so; at first it is not.
+///
+/// A word, not a byte: with bytes a Zen 3 does not foresee which store the next load of a magazine's top will read, and waits until
+/// its address is known. An allocation and the drop of what it made take 7.6 ns there instead of 4.2.
+struct Flag(AtomicU32);
+
+impl Flag {
+    fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    #[inline]
+    fn load(&self, order: Ordering) -> bool {
+        self.0.load(order) != 0
+    }
+
+    #[inline]
+    fn store(&self, is_so: bool, order: Ordering) {
+        self.0.store(u32::from(is_so), order);
+    }
 }
 
 /// How a lock was taken, and so how it is given back.
@@ -92,8 +112,8 @@ impl RawLock for BiasedMutex {
             owner: AtomicUsize::new(UNOWNED),
             quick_owner: AtomicUsize::new(UNOWNED),
             state: State {
-                inside: AtomicBool::new(false),
-                revoked: AtomicBool::new(false),
+                inside: Flag::new(),
+                revoked: Flag::new(),
                 mutex: RawMutex::new(),
                 calm: AtomicU32::new(0),
                 patience: AtomicU32::new(PATIENCE.0),

@@ -111,24 +111,6 @@ atomic! {
     AtomicPtr<T>: *mut T, ptr::null_mut(), ptr::without_provenance_mut(1);
 }
 
-/// A truth value, as a number: that can be compared with one that is never stored.
-#[derive(Debug)]
-pub(crate) struct AtomicBool(AtomicU32);
-
-impl AtomicBool {
-    pub(super) fn new(value: bool) -> Self {
-        Self(AtomicU32::new(value.into()))
-    }
-
-    pub(super) fn load(&self, order: Ordering) -> bool {
-        self.0.load(order) != 0
-    }
-
-    pub(super) fn store(&self, value: bool, order: Ordering) {
-        self.0.store(value.into(), order);
-    }
-}
-
 /// Whether a rule is kept.
 pub(crate) fn keeps(rule: Rule) -> bool {
     BROKEN.get() != Some(rule)

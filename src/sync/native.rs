@@ -9,8 +9,8 @@ use super::biased::BiasedMutex;
 use super::{Rule, cores};
 
 pub(crate) use std::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicPtr as StaticPtr, AtomicU32, AtomicU64, AtomicU64 as StaticU64,
-    AtomicUsize, Ordering, fence,
+    AtomicPtr, AtomicPtr as StaticPtr, AtomicU32, AtomicU64, AtomicU64 as StaticU64, AtomicUsize,
+    Ordering, fence,
 };
 pub(crate) use std::thread::yield_now;
 
