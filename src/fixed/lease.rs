@@ -108,7 +108,8 @@ impl Deref for Lease {
 }
 
 /// Some slots of one group, found under the shard's lock.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(test, derive(PartialEq))]
 pub(crate) struct Spot {
     pub(crate) header: NonNull<Header>,
     pub(crate) group: usize,
@@ -133,7 +134,8 @@ impl Spot {
 /// # Invariants
 ///
 /// *looked-up*: `bits` and `first` are those of the spot's group; the latter has the provenance of its region.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(test, derive(PartialEq))]
 pub(crate) struct View {
     spot: Spot,
     bits: NonNull<Group>,

@@ -73,6 +73,15 @@ pub(crate) struct Slots<const ROOM: usize = MAGAZINE> {
     magazine: Magazine<ROOM>,
 }
 
+/// Where a step looks for the next group with live objects.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Look {
+    /// Right behind, in the same chunk.
+    NextDoor,
+    /// Anywhere behind.
+    Behind,
+}
+
 impl<const ROOM: usize> Slots<ROOM> {
     /// A core without slots. `counted` chunks are reported as soon as they are wholly free.
     pub(crate) const fn new(counted: bool) -> Self {
@@ -478,8 +487,8 @@ impl Slots {
         self.due(due(mask))
     }
 
-    /// Moves a pin on to the group that is found, if there is one and nothing else is to be done: what [`pin_next`] and [`unpin`]
-    /// do then, in place.
+    /// Moves a pin on to the next group with live objects, if there is one and nothing else is to be done: what [`pin_next`] and
+    /// [`unpin`] do then, in place.
     ///
     /// A pin that was built anew, returned and moved for every group cost as much as sixty objects: each copy reads, in one
     /// piece, what was just written in several, and has to wait for the cache.
@@ -487,15 +496,11 @@ impl Slots {
     /// [`pin_next`]: Self::pin_next
     /// [`unpin`]: Self::unpin
     #[inline(always)]
-    pub(crate) fn step(
-        &mut self,
-        pin: &mut Pin,
-        find: impl FnOnce(&Self, Spot) -> Option<View>,
-    ) -> bool {
+    pub(crate) fn step(&mut self, pin: &mut Pin, look: Look) -> bool {
         if pin.bits().dropped() != 0 {
             return false;
         }
-        let found = find(self, pin.spot());
+        let found = self.look(pin.spot(), look);
         if let Some(found) = found {
             self.leave(pin);
             // SAFETY: it was just found, in the list (linked-is-live), under the same `&mut self`.
@@ -506,28 +511,37 @@ impl Slots {
 
     /// As [`step`](Self::step), for a view that is not pinned: its chunk is held.
     #[inline(always)]
-    pub(crate) fn step_held(
-        &self,
-        view: &mut View,
-        find: impl FnOnce(&Self, Spot) -> Option<View>,
-    ) -> bool {
-        let found = find(self, view.spot());
+    pub(crate) fn step_held(&self, view: &mut View, look: Look) -> bool {
+        let found = self.look(view.spot(), look);
         if let Some(found) = found {
             *view = found;
         }
         found.is_some()
     }
 
-    /// The group next door, if it is all opened, has live objects, and nothing is to be flushed. A walk is inside, or a hold has
+    /// The next group with live objects, if that is where one looks, and nothing is to be flushed. A walk is inside, or a hold has
     /// looked for the group of the spot.
-    ///
-    /// What most steps come to, without [`live_behind`](Self::live_behind)'s loops and shifts: inlined into walks it takes 5 to
-    /// 10 % off those of dense and of half full pools in the cache.
     #[inline(always)]
-    pub(crate) fn live_next_door(&self, spot: Spot) -> Option<View> {
-        if !self.is_flushed() {
+    fn look(&self, spot: Spot, look: Look) -> Option<View> {
+        debug_assert!(
+            self.ending.is_none() || !keeps(Rule::Ending),
+            "ending-is-unseen"
+        );
+        if !self.magazine.is_empty() {
             return None;
         }
+        match look {
+            Look::NextDoor => self.live_next_door(spot),
+            Look::Behind => self.next(Some(spot), Group::live_mask),
+        }
+    }
+
+    /// The group next door, if it is all opened and has live objects; after a flush.
+    ///
+    /// What most steps come to, without [`next`](Self::next)'s loops and shifts: inlined into walks it takes 5 to
+    /// 10 % off those of dense and of half full pools in the cache.
+    #[inline(always)]
+    fn live_next_door(&self, spot: Spot) -> Option<View> {
         // SAFETY: what spots are kept in (a pin, a hold's iterator) keeps their chunk attached.
         let header = unsafe { spot.header() };
         let group = spot.group + 1;
@@ -535,24 +549,6 @@ impl Slots {
         header.fetch_ahead(group);
         let mask = bits.live_mask(u64::MAX);
         (mask != 0).then(|| View::of(header, group, bits, mask))
-    }
-
-    /// The next group with live objects, if nothing is to be flushed. A walk is inside, or a hold has looked for the group of the
-    /// spot.
-    #[inline(always)]
-    pub(crate) fn live_behind(&self, spot: Spot) -> Option<View> {
-        self.is_flushed()
-            .then(|| self.next(Some(spot), Group::live_mask))?
-    }
-
-    /// Whether the bitmaps tell what is live, after the [`flush`](Self::flush) with which a walk or a hold began.
-    #[inline(always)]
-    fn is_flushed(&self) -> bool {
-        debug_assert!(
-            self.ending.is_none() || !keeps(Rule::Ending),
-            "ending-is-unseen"
-        );
-        self.magazine.is_empty()
     }
 
     /// Flushes, then finds the first group with a live object, behind the given one or from the start, whose chunk is attached:

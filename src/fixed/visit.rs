@@ -12,10 +12,10 @@ use std::ptr::NonNull;
 
 use super::header::Group;
 use super::layout::Slot;
-use super::lease::{Leased, Pin, Spot, View};
+use super::lease::{Leased, Pin};
 use super::retire::{destroy, retire};
 use super::shard::{SlotShard, SlotShards, lock_shard_of};
-use super::slots::Slots;
+use super::slots::Look;
 use super::store::Store;
 use crate::access::{Access, Keyed, ThroughPool};
 use crate::sync::{Lock, Rule, keeps};
@@ -92,7 +92,7 @@ fn walk<T, A: Access, L: Lock, B>(
     while let Some(inside) = walk.advance() {
         loop {
             visit::<T, A, B>(&inside.pin, &mut f)?;
-            if !inside.step(Slots::live_next_door) && !inside.step_behind() {
+            if !inside.step(Look::NextDoor) && !inside.step_behind() {
                 break;
             }
         }
@@ -187,18 +187,17 @@ struct Inside<'a, L: Lock> {
 }
 
 impl<L: Lock> Inside<'_, L> {
-    /// Goes on to the group that is found, if all is well: the lock is to be had at once, nothing is to be flushed, and nobody
-    /// waits for the group. Says whether it did.
+    /// Goes on to the next group of the shard with a live object, if it is where one looks and all is well: the lock is to be had at
+    /// once, nothing is to be flushed, and nobody waits for the group. Says whether it did.
     #[inline(always)]
-    fn step(&mut self, find: impl FnOnce(&Slots, Spot) -> Option<View>) -> bool {
+    fn step(&mut self, look: Look) -> bool {
         let slots = self.shard.lock_at_once(L::thread_number_so_far());
-        slots.is_some_and(|mut slots| slots.step(&mut self.pin, find))
+        slots.is_some_and(|mut slots| slots.step(&mut self.pin, look))
     }
 
-    /// Goes on to the next group of the shard with a live object, if all is well.
     #[inline(never)]
     fn step_behind(&mut self) -> bool {
-        self.step(Slots::live_behind)
+        self.step(Look::Behind)
     }
 }
 

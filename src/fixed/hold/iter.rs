@@ -13,8 +13,8 @@ use crate::access::{Access, Keyed, Shared};
 use crate::fixed::header::Group;
 use crate::fixed::key::{WeakKey, install_stamps};
 use crate::fixed::layout::Slot;
-use crate::fixed::lease::{Spot, View};
-use crate::fixed::slots::Slots;
+use crate::fixed::lease::View;
+use crate::fixed::slots::Look;
 use crate::fixed::visit::fold_group;
 use crate::generic::FixedPool; // only to name what callers can name in bounds
 use crate::sync::{Lock, Locked};
@@ -74,7 +74,7 @@ impl<'h, T, A: Access, L: Lock> Spots<'h, T, A, L> {
 
     #[inline]
     fn next_group(&mut self) -> Option<()> {
-        if !self.place.step(Slots::live_next_door) {
+        if !self.place.step(Look::NextDoor) {
             self.place.advance();
         }
         let view = self.place.view.as_ref()?;
@@ -107,20 +107,21 @@ impl<'h, T, A: Access, L: Lock> Spots<'h, T, A, L> {
 }
 
 impl<T, A: Access, L: Lock> Place<'_, T, A, L> {
-    /// Goes on to the group of the shard that is found, if the lock is to be had at once and nothing is to be flushed.
+    /// Goes on to the next group of the shard with a live object, if it is where one looks, the lock is to be had at once and nothing
+    /// is to be flushed.
     #[inline(always)]
-    fn step(&mut self, find: impl FnOnce(&Slots, Spot) -> Option<View>) -> bool {
+    fn step(&mut self, look: Look) -> bool {
         let (Some(view), Some(shard)) = (&mut self.view, self.held.shards.get(self.index)) else {
             return false;
         };
         let slots = shard.lock_at_once(L::thread_number_so_far());
-        slots.is_some_and(|slots| slots.step_held(view, find))
+        slots.is_some_and(|slots| slots.step_held(view, look))
     }
 
     /// Goes on to the next group with a live object, if there is one.
     #[inline(never)]
     fn advance(&mut self) {
-        if !self.step(Slots::live_behind) {
+        if !self.step(Look::Behind) {
             self.advance_slow();
         }
     }

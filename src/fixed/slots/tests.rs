@@ -525,7 +525,7 @@ fn a_walk_that_is_alone_is_not_counted_until_something_is_dropped() {
     let mut alone = fixture.slots.pin_next(None).unwrap();
     assert_eq!(alone.bits().counts().iter().sum::<u32>(), 0);
     assert!(fixture.slots.is_pinned(&leases[0]) && !fixture.slots.is_pinned(&leases[64]));
-    assert!(fixture.slots.step(&mut alone, Slots::live_next_door));
+    assert!(fixture.slots.step(&mut alone, Look::NextDoor));
     assert_eq!(alone.bits().counts().iter().sum::<u32>(), 0);
     assert!(!fixture.slots.is_pinned(&leases[0]) && fixture.slots.is_pinned(&leases[64]));
     fixture.defer(leases.remove(64));
@@ -542,6 +542,35 @@ fn a_walk_that_is_alone_is_not_counted_until_something_is_dropped() {
     assert!(fixture.slots.is_pinned(&leases[0]));
     assert!(fixture.slots.unpin(second, false).is_empty());
     assert!(!fixture.slots.is_pinned(&leases[0]));
+}
+
+#[test]
+fn a_step_next_door_shows_what_is_live_there() {
+    let mut fixture = Fixture::new::<Line>(false);
+    fixture.grow(256, 256);
+    let mut leases = fixture.take_all();
+    let mut first = fixture.slots.pin_next(None).unwrap();
+    let second = fixture.slots.pin_next(Some(&first)).unwrap();
+    fixture.defer(leases.remove(64 + 5));
+    let next_door = fixture.slots.look(first.spot(), Look::NextDoor).unwrap();
+    assert_eq!(next_door.mask(), !(1 << 5), "it was dropped");
+    let due = fixture.slots.unpin(second, false);
+    fixture.release_due(&due);
+    assert!(
+        !fixture.slots.step(&mut first, Look::NextDoor),
+        "to be flushed"
+    );
+    // Nothing is left in the second group.
+    leases.drain(64..127).for_each(|lease| {
+        fixture.release(lease);
+    });
+    fixture.slots.flush();
+    assert_eq!(fixture.slots.look(first.spot(), Look::NextDoor), None);
+    assert!(fixture.slots.step(&mut first, Look::Behind));
+    assert_eq!((first.spot().group, first.spot().mask), (2, u64::MAX));
+    assert!(fixture.slots.step(&mut first, Look::NextDoor));
+    assert!(!fixture.slots.step(&mut first, Look::NextDoor), "the last");
+    assert!(fixture.slots.unpin(first, false).is_empty());
 }
 
 #[rstest]
