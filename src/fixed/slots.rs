@@ -538,8 +538,8 @@ impl Slots {
 
     /// The group next door, if it is all opened and has live objects; after a flush.
     ///
-    /// What most steps come to, without [`next`](Self::next)'s loops and shifts: inlined into walks it takes 5 to
-    /// 10 % off those of dense and of half full pools in the cache.
+    /// What most steps come to, without [`next`](Self::next)'s loops and shifts: inlined into walks it takes 5 to 10 %
+    /// off those of dense and of half full pools in the cache.
     #[inline(always)]
     fn live_next_door(&self, spot: Spot) -> Option<View> {
         // SAFETY: what spots are kept in (a pin, a hold's iterator) keeps their chunk attached.

@@ -62,8 +62,7 @@ struct State {
 /// Says whether something is so; at first it is not.
 ///
 /// A word, not a byte: with bytes a Zen 3 does not foresee which store the next load of a magazine's top will read, and waits until
-/// its address is known. An allocation and the drop of what it made take 7.5 to 7.8 ns there instead of 4.3
-/// to 4.7.
+/// its address is known. An allocation and the drop of what it made take 7.5 to 7.8 ns there instead of 4.3 to 4.7.
 struct Flag(AtomicU32);
 
 impl Flag {

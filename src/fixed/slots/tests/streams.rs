@@ -1,22 +1,12 @@
 //! Random streams of what can happen to a core.
 
+use fastrand::Rng;
+
 use super::*;
-
-/// A small generator, for streams that are the same on every machine (Marsaglia 2003, "Xorshift RNGs").
-struct Xorshift(u64);
-
-impl Xorshift {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % bound as u64) as usize
-    }
-}
 
 /// A core, and who has a right to something in it.
 struct Stream {
-    random: Xorshift,
+    random: Rng,
     fixture: Fixture,
     live: Vec<Lease>,
     /// Objects that are being destroyed.
@@ -30,7 +20,7 @@ impl Stream {
     /// All slots that are opened by now are taken.
     fn new(mut fixture: Fixture, seed: u64) -> Self {
         Self {
-            random: Xorshift(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)),
+            random: Rng::with_seed(seed),
             live: fixture.take_all(),
             fixture,
             ending: Vec::new(),
@@ -42,7 +32,7 @@ impl Stream {
     /// Says how often a walk had live objects next door.
     fn run(mut self, steps: usize) -> usize {
         for _ in 0..if cfg!(miri) { steps / 10 } else { steps } {
-            match self.random.below(18) {
+            match self.random.usize(..18) {
                 0 => self.grow(),
                 1..=5 => self.live.extend(self.fixture.take()),
                 6..=8 => self.drop_one(|stream, lease| _ = stream.fixture.release(lease)),
@@ -52,7 +42,7 @@ impl Stream {
                 13 => self.leave_one(),
                 14 | 15 => self.step_one(),
                 16 => self.sweep(),
-                _ => drop(self.fixture.slots.detach_idle(self.random.below(3))),
+                _ => drop(self.fixture.slots.detach_idle(self.random.usize(..3))),
             }
             self.fixture.check();
             self.fixture.check_pins(&self.pins);
@@ -65,7 +55,7 @@ impl Stream {
         let slots = &mut self.fixture.slots;
         match slots.unopened() {
             0 if slots.chunk_count < 6 => self.fixture.grow(100, 50),
-            unopened => slots.open(unopened.min(self.random.below(60))),
+            unopened => slots.open(unopened.min(self.random.usize(..60))),
         }
     }
 
@@ -90,7 +80,7 @@ impl Stream {
     /// Ends the object that began to last, or first.
     fn end_one(&mut self) {
         if let Some(last) = self.ending.len().checked_sub(1) {
-            let which = self.random.below(2) * last;
+            let which = self.random.usize(..2) * last;
             self.fixture.release_ending(self.ending.swap_remove(which));
         }
     }
@@ -102,7 +92,7 @@ impl Stream {
 
     fn leave_one(&mut self) {
         if let Some(pin) = taken(&mut self.random, &mut self.pins) {
-            let held = self.random.below(4) == 0;
+            let held = self.random.usize(..4) == 0;
             let due = self.fixture.slots.unpin(pin, held);
             self.destroy(&due);
         }
@@ -114,7 +104,7 @@ impl Stream {
             return;
         }
         let slots = &mut self.fixture.slots;
-        if self.random.below(4) != 0 {
+        if self.random.usize(..4) != 0 {
             slots.flush();
         }
         for spot in self.pins.iter().map(Pin::spot) {
@@ -125,8 +115,8 @@ impl Stream {
                 "no group is nearer"
             );
         }
-        let stepping = self.random.below(self.pins.len());
-        let look = [Look::NextDoor, Look::Behind][self.random.below(2)];
+        let stepping = self.random.usize(..self.pins.len());
+        let look = [Look::NextDoor, Look::Behind][self.random.usize(..2)];
         slots.step(&mut self.pins[stepping], look);
     }
 
@@ -167,8 +157,8 @@ impl Stream {
     }
 }
 
-fn taken<T>(random: &mut Xorshift, from: &mut Vec<T>) -> Option<T> {
-    (!from.is_empty()).then(|| from.swap_remove(random.below(from.len())))
+fn taken<T>(random: &mut Rng, from: &mut Vec<T>) -> Option<T> {
+    (!from.is_empty()).then(|| from.swap_remove(random.usize(..from.len())))
 }
 
 #[rstest]
