@@ -312,10 +312,9 @@ impl Slots {
         while let Some(&slot) = slots.first() {
             // SAFETY: partition: it is a slot of an attached chunk.
             let header = unsafe { header_of(slot) };
-            let group = header.index_of(slot) / GROUP;
-            let (mask, run) = header.run_in(group, slots);
-            debug_assert!(run > 0, "a slot is in its own group");
-            mark_free(&mut self.with_free, header, group, mask);
+            let index = header.index_of(slot);
+            let (mask, run) = header.run_from(index, slots);
+            mark_free(&mut self.with_free, header, index / GROUP, mask, run);
             slots = &slots[run..];
         }
         self.magazine.forget_oldest(count);
@@ -840,10 +839,16 @@ fn hide_in_group(lease: &Leased) {
     group.hidden.set(group.hidden.get() | bit);
 }
 
-/// Marks slots free that are used by the bitmaps of an attached chunk, and not leased any more.
+/// Marks slots free, so many of one group, that are used by the bitmaps of an attached chunk and not leased any more.
 #[inline]
-fn mark_free(with_free: &mut List<WithFree>, header: &Header, group: usize, slots: u64) {
-    if header.add_free(group, slots) {
+fn mark_free(
+    with_free: &mut List<WithFree>,
+    header: &Header,
+    group: usize,
+    slots: u64,
+    count: usize,
+) {
+    if header.add_free(group, slots, count) {
         // SAFETY: listed-iff-free: it had no free slot, so it was not in the list; linked-is-live.
         unsafe { with_free.push(NonNull::from(header)) };
     }

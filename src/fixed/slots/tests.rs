@@ -802,13 +802,13 @@ fn a_run_of_a_group_ends_with_its_chunk() {
     fixture.grow(2 * per_chunk, 2 * per_chunk);
     let mut chunks = fixture.slots.chunks.iter();
     let [header, next] = [(); 2].map(|()| chunks.next().unwrap());
-    let (group, place) = ((per_chunk - 1) / GROUP, (per_chunk - 1) % GROUP);
+    let place = (per_chunk - 1) % GROUP;
     assert!(
         place + 4 < GROUP,
         "the next chunk begins where the group might go on"
     );
     let slots = [header.slot(per_chunk - 1), next.slot(0)];
-    assert_eq!(header.run_in(group, &slots), (1 << place, 1));
+    assert_eq!(header.run_from(per_chunk - 1, &slots), (1 << place, 1));
 }
 
 mod streams;
