@@ -1,12 +1,16 @@
 //! Walks: all objects of a pool are read, or all are changed.
 //!
 //! Every container was filled, and then emptied at random to what the column says. The time is for each object that is left.
+//!
+//! A few thousand holes that stay where they are, walk after walk, some processors learn; so there are walks, too, before each of
+//! which all are filled, and as many objects end elsewhere.
 
 mod containers;
 mod parallel;
 
 use std::hint::black_box;
 use std::io;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
@@ -22,10 +26,16 @@ use containers::{Keeper, OURS, PEERS, Walk};
 /// How full the containers are, as one of so many.
 const FULL: [(&str, usize); 3] = [("dense", 1), ("half full", 2), ("a tenth full", 10)];
 const SIZES: [(&str, usize); 2] = [("10 k", 10_000), ("1 M", 1_000_000)];
+/// Of so many objects, among other holes each time; a million holes nothing can learn.
+const MOVING: (&str, usize) = SIZES[0];
+/// Walks in a turn, if the holes are others each time.
+const WALKS: usize = 30;
 
 /// The walks over containers that once had so many objects.
 struct Outcome {
     size: &'static str,
+    /// What is particular about them.
+    but: &'static str,
     columns: Vec<String>,
     rows: Vec<(&'static str, Side)>,
     /// By column, then by contender.
@@ -43,8 +53,10 @@ pub(crate) fn run(effort: &Effort, selection: &Selection, report: &mut Report) -
         report.extend(result.tables());
         results.push(result);
     }
+    let moving = among_other_holes(effort, selection, &keepers);
+    report.extend(moving.tables());
     report.extend(parallel::run(effort, selection));
-    report.chart("walks", &chart(&results))
+    report.chart("walks", &chart(&results, &moving))
 }
 
 fn walks(
@@ -63,15 +75,33 @@ fn walks(
             times.extend(both(effort, objects / of, &mut walks));
         }
     }
-    Outcome {
-        size,
-        columns,
-        rows: keepers
-            .iter()
-            .map(|&(name, side, _)| (name, side))
-            .collect(),
-        times,
+    Outcome::new(size, "", columns, keepers, times)
+}
+
+/// Walks of containers that were filled and emptied anew before each.
+fn among_other_holes(effort: &Effort, selection: &Selection, keepers: &[Keeper]) -> Outcome {
+    let (size, objects) = MOVING;
+    let (mut columns, mut times) = (Vec::new(), Vec::new());
+    for (full, of) in FULL.into_iter().filter(|&(_, of)| of > 1) {
+        if selection.has_workload(&format!("walks, {size}, {full}, other holes")) {
+            let keep = keep(objects, of);
+            let mut walks: Vec<_> = keepers.iter().map(|(_, _, fill)| fill(&keep)).collect();
+            let mut random = Rng::with_seed(4);
+            let reads = race(effort.rounds, &mut walks, |walk| {
+                let each = |_| {
+                    walk.replace(objects - objects / of, &mut random);
+                    let start = Instant::now();
+                    black_box(walk.read());
+                    start.elapsed()
+                };
+                let time: Duration = (0..WALKS).map(each).sum();
+                time.as_nanos() as f64 / (WALKS * objects / of) as f64
+            });
+            columns.push(format!("{full}, read"));
+            times.push(reads.into_iter().map(Some).collect());
+        }
     }
+    Outcome::new(size, ", other holes each time", columns, keepers, times)
 }
 
 /// One of so many, at random places.
@@ -97,8 +127,8 @@ fn both(effort: &Effort, left: usize, walks: &mut [Box<dyn Walk>]) -> [Vec<Optio
     [reads, changes].map(|times| times.into_iter().map(known).collect())
 }
 
-/// Reading walks of both sizes, a panel each.
-fn chart(results: &[Outcome]) -> Chart {
+/// Reading walks, a panel each: of both sizes, then among other holes each time.
+fn chart(results: &[Outcome], moving: &Outcome) -> Chart {
     let panels = |column: usize| {
         results
             .iter()
@@ -107,13 +137,38 @@ fn chart(results: &[Outcome]) -> Chart {
     Chart {
         title: "Walks over all objects, 64 bytes each".into(),
         measure: "Time for an object, as a multiple of a slab's: shorter is faster.".into(),
-        panels: (0..FULL.len()).flat_map(panels).collect(),
+        panels: (0..FULL.len())
+            .flat_map(panels)
+            .chain((0..FULL.len()).filter_map(|column| moving.panel(column)))
+            .collect(),
     }
 }
 
 impl Outcome {
+    fn new(
+        size: &'static str,
+        but: &'static str,
+        columns: Vec<String>,
+        keepers: &[Keeper],
+        times: Vec<Vec<Option<f64>>>,
+    ) -> Self {
+        let rows = keepers.iter().map(|&(name, side, _)| (name, side));
+        Self {
+            size,
+            but,
+            columns,
+            rows: rows.collect(),
+            times,
+        }
+    }
+
     fn panel(&self, column: usize) -> Option<Panel> {
-        let title = format!("{} objects, {}", self.size, self.columns.get(column)?);
+        let title = format!(
+            "{} objects, {}{}",
+            self.size,
+            self.columns.get(column)?,
+            self.but
+        );
         let times = self.times[column].iter().copied();
         beside(&title, "slab", self.rows.iter().copied().zip(times))
     }
@@ -123,7 +178,7 @@ impl Outcome {
     }
 
     fn table(&self) -> Table {
-        let title = format!("Walks, {} objects of 64 bytes", self.size);
+        let title = format!("Walks, {} objects of 64 bytes{}", self.size, self.but);
         let note = "ns for each object that is left (ratio to the best of the column)";
         let mut table = Table::new(title, note).columns(&self.columns);
         let columns: Vec<_> = self
@@ -139,7 +194,7 @@ impl Outcome {
 
     /// `for_each` and `for_each_mut` of a keyed pool beside what one would take otherwise.
     fn standing(&self) -> Table {
-        let title = format!("Where the walks stand, {} objects", self.size);
+        let title = format!("Where the walks stand, {} objects{}", self.size, self.but);
         let note =
             "the ratio of the pool's time to that of others in the same run: below 1 is faster";
         let mut table = Table::new(title, note).columns(&self.columns);

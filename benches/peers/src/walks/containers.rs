@@ -7,7 +7,7 @@ use infinity_pool::{PinnedPool, PooledMut};
 use mem_pool::{FixedPool, Keyed, PoolBox, Shared, local};
 use slab::Slab;
 use slotmap::{DefaultKey, DenseSlotMap, HopSlotMap, SlotMap};
-use thunderdome::Arena;
+use thunderdome::{Arena, Index};
 
 use crate::contenders::{BoxIn, Glibc, Object, Plain, Side};
 
@@ -18,6 +18,8 @@ pub(super) trait Walk {
     fn read(&mut self) -> u64;
     /// Says whether there is such a walk.
     fn change(&mut self) -> bool;
+    /// Makes so many objects, then ends as many, any of them: the holes are others.
+    fn replace(&mut self, count: usize, random: &mut Rng);
 }
 
 fn item(number: usize) -> Item {
@@ -32,26 +34,48 @@ pub(super) fn touch(item: &mut Item) {
     *item.word_mut() += 1;
 }
 
-/// As many objects as there are answers; stay those for which it is yes.
-fn kept<H>(keep: &[bool], make: impl FnMut(usize) -> H) -> Vec<H> {
-    let all: Vec<H> = (0..keep.len()).map(make).collect();
-    let left = all.into_iter().zip(keep);
-    left.filter_map(|(handle, &keep)| keep.then_some(handle))
-        .collect()
+/// A container, and the handles or keys of what is left in it.
+pub(super) struct Held<C, H> {
+    pub(super) container: C,
+    handles: Vec<H>,
+    make: fn(&mut C, Item) -> H,
+    end: fn(&mut C, H),
 }
 
-/// A pool and the handles of what is left in it.
-pub(super) struct Held<P, H> {
-    pub(super) pool: P,
-    _handles: Vec<H>,
-}
-
-impl<P, H> Held<P, H> {
-    fn new(pool: P, keep: &[bool], make: impl Fn(&P, Item) -> H) -> Self {
-        let handles = kept(keep, |number| make(&pool, item(number)));
+impl<C, H> Held<C, H> {
+    /// Makes an object for each answer, then ends those for which it is no.
+    fn new(
+        mut container: C,
+        keep: &[bool],
+        make: fn(&mut C, Item) -> H,
+        end: fn(&mut C, H),
+    ) -> Self {
+        let numbers = 0..keep.len();
+        let all: Vec<H> = numbers
+            .map(|number| make(&mut container, item(number)))
+            .collect();
+        let mut handles = Vec::with_capacity(all.len());
+        for (handle, &keep) in all.into_iter().zip(keep) {
+            if keep {
+                handles.push(handle);
+            } else {
+                end(&mut container, handle);
+            }
+        }
         Self {
-            pool,
-            _handles: handles,
+            container,
+            handles,
+            make,
+            end,
+        }
+    }
+
+    fn replace(&mut self, count: usize, random: &mut Rng) {
+        let new = (0..count).map(|number| (self.make)(&mut self.container, item(number)));
+        self.handles.extend(new);
+        for _ in 0..count {
+            let any = random.usize(..self.handles.len());
+            (self.end)(&mut self.container, self.handles.swap_remove(any));
         }
     }
 }
@@ -62,13 +86,17 @@ macro_rules! by_closure {
         impl Walk for Held<$pool, $handle> {
             fn read(&mut self) -> u64 {
                 let mut sum = 0_u64;
-                self.pool
+                self.container
                     .for_each(|item| sum = sum.wrapping_add(item.word()));
                 sum
             }
 
             fn change(&mut self) -> bool {
-                $change(&mut self.pool)
+                $change(&mut self.container)
+            }
+
+            fn replace(&mut self, count: usize, random: &mut Rng) {
+                self.replace(count, random);
             }
         }
     };
@@ -95,12 +123,16 @@ macro_rules! by_hold {
     ($pool:ty, $handle:ty) => {
         impl Walk for ByHold<Held<$pool, $handle>> {
             fn read(&mut self) -> u64 {
-                sum(self.0.pool.hold().iter())
+                sum(self.0.container.hold().iter())
             }
 
             fn change(&mut self) -> bool {
-                self.0.pool.hold_mut().iter_mut().for_each(touch);
+                self.0.container.hold_mut().iter_mut().for_each(touch);
                 true
+            }
+
+            fn replace(&mut self, count: usize, random: &mut Rng) {
+                self.0.replace(count, random);
             }
         }
     };
@@ -109,10 +141,10 @@ macro_rules! by_hold {
 by_hold!(FixedPool<Item, Keyed>, PoolBox<Item, Keyed>);
 by_hold!(local::FixedPool<Item, Keyed>, local::PoolBox<Item, Keyed>);
 
-/// A walk by the iterators of a container without handles to keep.
+/// A walk by the container's own iterators.
 macro_rules! by_iterator {
-    ($container:ty, |$this:ident| $read:expr, $change:expr) => {
-        impl Walk for $container {
+    ($container:ty, $handle:ty, |$this:ident| $read:expr, $change:expr) => {
+        impl Walk for Held<$container, $handle> {
             fn read(&mut self) -> u64 {
                 let $this = self;
                 sum($read)
@@ -123,112 +155,185 @@ macro_rules! by_iterator {
                 $change.for_each(touch);
                 true
             }
+
+            fn replace(&mut self, count: usize, random: &mut Rng) {
+                self.replace(count, random);
+            }
         }
     };
 }
 
 by_iterator!(
     Slab<Item>,
-    |slab| slab.iter().map(|(_, item)| item),
-    slab.iter_mut().map(|(_, item)| item)
+    usize,
+    |held| held.container.iter().map(|(_, item)| item),
+    held.container.iter_mut().map(|(_, item)| item)
 );
-by_iterator!(SlotMap<DefaultKey, Item>, |map| map.values(), map.values_mut());
-by_iterator!(DenseSlotMap<DefaultKey, Item>, |map| map.values(), map.values_mut());
-by_iterator!(HopSlotMap<DefaultKey, Item>, |map| map.values(), map.values_mut());
+by_iterator!(
+    SlotMap<DefaultKey, Item>,
+    DefaultKey,
+    |held| held.container.values(),
+    held.container.values_mut()
+);
+by_iterator!(
+    DenseSlotMap<DefaultKey, Item>,
+    DefaultKey,
+    |held| held.container.values(),
+    held.container.values_mut()
+);
+by_iterator!(
+    HopSlotMap<DefaultKey, Item>,
+    DefaultKey,
+    |held| held.container.values(),
+    held.container.values_mut()
+);
 by_iterator!(
     Arena<Item>,
-    |arena| arena.iter().map(|(_, item)| item),
-    arena.iter_mut().map(|(_, item)| item)
-);
-by_iterator!(Vec<Item>, |vec| vec.iter(), vec.iter_mut());
-by_iterator!(
-    Vec<Option<Item>>,
-    |vec| vec.iter().flatten(),
-    vec.iter_mut().flatten()
+    Index,
+    |held| held.container.iter().map(|(_, item)| item),
+    held.container.iter_mut().map(|(_, item)| item)
 );
 by_iterator!(
-    Vec<BoxIn<Item, Glibc>>,
-    |vec| vec.iter().map(BoxIn::get),
-    vec.iter_mut().map(BoxIn::get_mut)
+    Options,
+    usize,
+    |held| held.container.items.iter().flatten(),
+    held.container.items.iter_mut().flatten()
+);
+by_iterator!(
+    (),
+    BoxIn<Item, Glibc>,
+    |held| held.handles.iter().map(BoxIn::get),
+    held.handles.iter_mut().map(BoxIn::get_mut)
 );
 
-/// The only container that can be iterated uniquely alone.
-impl Walk for sharded_slab::Slab<Item> {
+/// Objects one behind the other, without holes.
+impl Walk for Vec<Item> {
     fn read(&mut self) -> u64 {
-        sum(self.unique_iter())
+        sum(self.iter())
+    }
+
+    fn change(&mut self) -> bool {
+        self.iter_mut().for_each(touch);
+        true
+    }
+
+    fn replace(&mut self, count: usize, random: &mut Rng) {
+        self.extend((0..count).map(item));
+        for _ in 0..count {
+            self.swap_remove(random.usize(..self.len()));
+        }
+    }
+}
+
+/// What one would write oneself.
+#[derive(Default)]
+struct Options {
+    items: Vec<Option<Item>>,
+    free: Vec<usize>,
+}
+
+impl Options {
+    fn insert(&mut self, item: Item) -> usize {
+        if let Some(place) = self.free.pop() {
+            self.items[place] = Some(item);
+            return place;
+        }
+        self.items.push(Some(item));
+        self.items.len() - 1
+    }
+
+    fn remove(&mut self, place: usize) {
+        self.items[place] = None;
+        self.free.push(place);
+    }
+}
+
+/// The only container that can be iterated uniquely alone.
+impl Walk for Held<sharded_slab::Slab<Item>, usize> {
+    fn read(&mut self) -> u64 {
+        sum(self.container.unique_iter())
     }
 
     fn change(&mut self) -> bool {
         false
     }
+
+    fn replace(&mut self, count: usize, random: &mut Rng) {
+        self.replace(count, random);
+    }
 }
 
 impl Walk for Held<PinnedPool<Item>, PooledMut<Item>> {
     fn read(&mut self) -> u64 {
-        self.pool.with_iter(|items| {
+        self.container.with_iter(|items| {
             // SAFETY: valid: the handles keep the objects. Aliasing: nobody uses the handles.
             sum(items.map(|item| unsafe { item.as_ref() }))
         })
     }
 
     fn change(&mut self) -> bool {
-        self.pool.with_iter(|items| {
+        self.container.with_iter(|items| {
             // SAFETY: valid: the handles keep the objects. Aliasing: nobody uses the handles.
             items.for_each(|mut item| touch(unsafe { item.as_mut() }));
         });
         true
     }
-}
 
-/// A container that is emptied by key.
-fn emptied<C, K>(
-    mut container: C,
-    keep: &[bool],
-    insert: impl Fn(&mut C, Item) -> K,
-    remove: impl Fn(&mut C, K),
-) -> Box<C> {
-    let keys: Vec<K> = (0..keep.len())
-        .map(|number| insert(&mut container, item(number)))
-        .collect();
-    let gone = keys.into_iter().zip(keep).filter(|(_, keep)| !**keep);
-    gone.for_each(|(key, _)| remove(&mut container, key));
-    Box::new(container)
+    fn replace(&mut self, count: usize, random: &mut Rng) {
+        self.replace(count, random);
+    }
 }
 
 /// The boxes' owner was told who goes, and has no holes; but the boxes lie anywhere.
 fn boxes(keep: &[bool]) -> Box<dyn Walk> {
-    let mut boxes = kept(keep, |number| BoxIn::new(item(number)));
-    Rng::with_seed(2).shuffle(&mut boxes);
-    Box::new(boxes)
+    let mut held = Held::new((), keep, |(), item| BoxIn::new(item), |(), gone| drop(gone));
+    Rng::with_seed(2).shuffle(&mut held.handles);
+    Box::new(held)
 }
 
 fn vec(keep: &[bool]) -> Box<dyn Walk> {
     if keep.iter().all(|&keep| keep) {
         return Box::new((0..keep.len()).map(item).collect::<Vec<_>>());
     }
-    let items = keep.iter().enumerate();
-    Box::new(
-        items
-            .map(|(number, &keep)| keep.then(|| item(number)))
-            .collect::<Vec<_>>(),
-    )
+    let options = Options::default();
+    Box::new(Held::new(options, keep, Options::insert, Options::remove))
 }
 
 /// Name, side, and what fills a container with an object for each answer, and keeps those for which it is yes.
 pub(super) type Keeper = (&'static str, Side, fn(&[bool]) -> Box<dyn Walk>);
 
+/// One of ours, whose handles end what they own.
+macro_rules! pool {
+    ($pool:expr, $keep:ident) => {
+        Held::new(
+            $pool,
+            $keep,
+            |pool, item| pool.alloc(item),
+            |_, handle| drop(handle),
+        )
+    };
+}
+
 pub(super) fn keyed(keep: &[bool]) -> Held<FixedPool<Item, Keyed>, PoolBox<Item, Keyed>> {
-    Held::new(FixedPool::keyed(), keep, |pool, item| pool.alloc(item))
+    pool!(FixedPool::keyed(), keep)
 }
 
 fn local_keyed(keep: &[bool]) -> Held<local::FixedPool<Item, Keyed>, local::PoolBox<Item, Keyed>> {
-    Held::new(local::FixedPool::keyed(), keep, |pool, item| {
-        pool.alloc(item)
-    })
+    pool!(local::FixedPool::keyed(), keep)
 }
 
 fn shared(keep: &[bool]) -> Held<FixedPool<Item, Shared>, PoolBox<Item, Shared>> {
-    Held::new(FixedPool::new(), keep, |pool, item| pool.alloc(item))
+    pool!(FixedPool::new(), keep)
+}
+
+/// One of those with `insert` and `remove`.
+macro_rules! map {
+    ($map:ident) => {
+        |keep| {
+            let remove = |map: &mut $map<_, _>, key| _ = map.remove(key);
+            Box::new(Held::new($map::new(), keep, $map::insert, remove))
+        }
+    };
 }
 
 pub(super) const OURS: [Keeper; 5] = [
@@ -253,41 +358,28 @@ pub(super) const PEERS: [Keeper; 9] = [
     ("Vec (of Option if sparse)", Side::Heap, vec),
     ("Vec of Box, shuffled", Side::Heap, boxes),
     ("slab", Side::Pool, |keep| {
-        emptied(Slab::new(), keep, Slab::insert, |slab, key| {
-            _ = slab.remove(key)
-        })
+        let remove = |slab: &mut Slab<_>, key| _ = slab.remove(key);
+        Box::new(Held::new(Slab::new(), keep, Slab::insert, remove))
     }),
-    ("slotmap", Side::Pool, |keep| {
-        emptied(SlotMap::new(), keep, SlotMap::insert, |map, key| {
-            _ = map.remove(key)
-        })
-    }),
-    ("slotmap Dense", Side::Pool, |keep| {
-        emptied(
-            DenseSlotMap::new(),
-            keep,
-            DenseSlotMap::insert,
-            |map, key| _ = map.remove(key),
-        )
-    }),
-    ("slotmap Hop", Side::Pool, |keep| {
-        emptied(HopSlotMap::new(), keep, HopSlotMap::insert, |map, key| {
-            _ = map.remove(key)
-        })
-    }),
+    ("slotmap", Side::Pool, map!(SlotMap)),
+    ("slotmap Dense", Side::Pool, map!(DenseSlotMap)),
+    ("slotmap Hop", Side::Pool, map!(HopSlotMap)),
     ("thunderdome", Side::Pool, |keep| {
-        emptied(Arena::new(), keep, Arena::insert, |arena, key| {
-            _ = arena.remove(key)
-        })
+        let remove = |arena: &mut Arena<_>, index| _ = arena.remove(index);
+        Box::new(Held::new(Arena::new(), keep, Arena::insert, remove))
     }),
     ("sharded-slab", Side::Pool, |keep| {
         let insert =
             |slab: &mut sharded_slab::Slab<_>, item| slab.insert(item).expect("there are keys");
-        emptied(sharded_slab::Slab::new(), keep, insert, |slab, key| {
-            _ = slab.remove(key)
-        })
+        let remove = |slab: &mut sharded_slab::Slab<_>, key| _ = slab.remove(key);
+        Box::new(Held::new(sharded_slab::Slab::new(), keep, insert, remove))
     }),
     ("infinity_pool", Side::Pool, |keep| {
-        Box::new(Held::new(PinnedPool::new(), keep, PinnedPool::insert))
+        Box::new(Held::new(
+            PinnedPool::new(),
+            keep,
+            |pool, item| pool.insert(item),
+            |_, handle| drop(handle),
+        ))
     }),
 ];

@@ -30,8 +30,8 @@ pub(super) fn run(effort: &Effort, selection: &Selection) -> Option<Table> {
         for (name, work) in works {
             let times = race(effort.rounds, &mut [false, true], |all| {
                 timed(effort.turn, left, || match all {
-                    false => held.pool.for_each_mut(work),
-                    true => held.pool.par_for_each_mut(work),
+                    false => held.container.for_each_mut(work),
+                    true => held.container.par_for_each_mut(work),
                 })
             });
             let (one, all) = (times[0], times[1]);
