@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use fastrand::Rng;
 use mem_pool::{PoolBytes, VariadicPool, local};
 
 /// Where bytes come from.
@@ -101,36 +102,16 @@ impl Source for local::VariadicPool {
     }
 }
 
-/// A repeatable row of numbers.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 >> 11
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        self.next() as usize % bound
-    }
-
-    fn unit(&mut self) -> f64 {
-        self.next() as f64 / (1_u64 << 53) as f64
-    }
-
-    /// Log-normal, as the sizes of real programs are; median 150.
-    fn size(&mut self) -> usize {
-        let radius = (-2.0 * self.unit().max(1e-12).ln()).sqrt();
-        let normal = radius * (std::f64::consts::TAU * self.unit()).cos();
-        ((150_f64.ln() + normal).exp() as usize).clamp(1, 20_000)
-    }
+/// Log-normal, as the sizes of real programs are; median 150.
+fn log_normal(rng: &mut Rng) -> usize {
+    let radius = (-2.0 * rng.f64().max(1e-12).ln()).sqrt();
+    let normal = radius * (std::f64::consts::TAU * rng.f64()).cos();
+    ((150_f64.ln() + normal).exp() as usize).clamp(1, 20_000)
 }
 
 fn sizes() -> Vec<usize> {
-    let mut random = Random(1);
-    (0..1 << 16).map(|_| random.size()).collect()
+    let mut rng = Rng::with_seed(1);
+    (0..1 << 16).map(|_| log_normal(&mut rng)).collect()
 }
 
 /// Allocate and free at once, while something else lives.
@@ -150,7 +131,7 @@ fn pair<S: Source>(c: &mut Criterion) {
 
 /// One of many live blocks goes, another of another size comes.
 fn churn<S: Source>(c: &mut Criterion) {
-    let (sizes, mut random) = (sizes(), Random(2));
+    let (sizes, mut rng) = (sizes(), Rng::with_seed(2));
     let mut group = c.benchmark_group(S::NAME);
     for count in [1000, 10_000] {
         let source = S::make();
@@ -161,10 +142,10 @@ fn churn<S: Source>(c: &mut Criterion) {
             .collect();
         let mut lens = sizes.iter().copied().cycle();
         group.bench_function(BenchmarkId::new("zeroed_churn", count), |b| {
-            b.iter(|| live[random.below(count)] = source.alloc(lens.next().unwrap()));
+            b.iter(|| live[rng.usize(..count)] = source.alloc(lens.next().unwrap()));
         });
         group.bench_function(BenchmarkId::new("room_churn", count), |b| {
-            b.iter(|| live[random.below(count)] = source.room(lens.next().unwrap()));
+            b.iter(|| live[rng.usize(..count)] = source.room(lens.next().unwrap()));
         });
     }
 }

@@ -21,6 +21,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use fastrand::Rng;
 use mem_pool::{FixedPool, Keyed, Lock, PoolBox, Shared, Unique, generic, local};
 use slab::Slab;
 
@@ -112,18 +113,6 @@ fixed_pool!(FixedPool<Object, Unique>, PoolBox<Object, Unique>, "unique");
 fixed_pool!(FixedPool<Object, Keyed>, PoolBox<Object, Keyed>, "keyed");
 fixed_pool!(local::FixedPool<Object>, local::PoolBox<Object>, "local");
 
-/// The same pseudo-random numbers for every pool.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % end as u64) as usize
-    }
-}
-
 fn pair<P: Pool>(c: &mut Criterion) {
     let pool = P::default();
     c.bench_function(&format!("{}/pair/1", P::NAME), |bench| {
@@ -142,11 +131,11 @@ fn in_out<P: Pool>(c: &mut Criterion) {
 }
 
 fn churn<P: Pool>(c: &mut Criterion) {
-    let (pool, mut numbers) = (P::default(), Numbers(42));
+    let (pool, mut rng) = (P::default(), Rng::with_seed(42));
     let mut handles: Vec<P::Handle> = (0..LIVE).map(|_| pool.make()).collect();
     c.bench_function(&format!("{}/churn/{LIVE}", P::NAME), |bench| {
         bench.iter(|| {
-            let place = &mut handles[numbers.below(LIVE)];
+            let place = &mut handles[rng.usize(..LIVE)];
             pool.end(std::mem::replace(place, pool.make()));
         });
     });

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes};
+use fastrand::Rng;
 use mem_pool::{PoolBytes, VariadicPool, VariadicStats};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -89,20 +90,11 @@ async fn read_frame(from: &mut OwnedReadHalf) -> io::Result<Option<PoolBytes>> {
 
 /// The bodies a client sends: of all lengths, short ones mostly, and of the same bytes whoever asks.
 fn bodies(client: u64) -> impl Iterator<Item = Vec<u8>> {
-    let mut state = 0x9E37_79B9_7F4A_7C15 ^ (client + 1);
-    let mut next = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    };
+    let mut rng = Rng::with_seed(client);
     std::iter::repeat_with(move || {
-        let most = (LONGEST as u64) >> (next() % 10);
-        let length = (next() % (most + 1)) as usize;
-        let mut body = vec![0; length];
-        for bytes in body.chunks_mut(8) {
-            bytes.copy_from_slice(&next().to_le_bytes()[..bytes.len()]);
-        }
+        let most = LONGEST >> rng.u8(..10);
+        let mut body = vec![0; rng.usize(..=most)];
+        rng.fill(&mut body);
         body
     })
     .take(FRAMES_EACH)

@@ -2,14 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use fastrand::Rng;
 use mem_pool::{Lock, Locked, PoolBytes, Unlocked, generic};
 use rstest::rstest;
-
-/// A repeatable row of numbers, and of sizes.
-struct Random {
-    state: u64,
-    sizes: Sizes,
-}
 
 /// What sizes there are.
 #[derive(Clone, Copy)]
@@ -20,31 +15,31 @@ enum Sizes {
     Long,
 }
 
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        (self.state >> 11) as usize % bound
-    }
+/// Any of these sizes, and bytes.
+struct Random {
+    rng: Rng,
+    sizes: Sizes,
+}
 
+impl Random {
     fn size(&mut self) -> usize {
-        match (self.sizes, self.below(8)) {
-            (Sizes::Long, 0) => self.below(3 << 20),
-            (Sizes::Long, 1..=5) => (1 << 20) - 48 + self.below(80),
+        let rng = &mut self.rng;
+        match (self.sizes, rng.u8(..8)) {
+            (Sizes::Long, 0) => rng.usize(..3 << 20),
+            (Sizes::Long, 1..=5) => (1 << 20) - 48 + rng.usize(..80),
             _ => {
-                let bits = self.below(14);
-                self.below(1 << bits)
+                let bits = rng.usize(..14);
+                rng.usize(..1 << bits)
             }
         }
     }
 
     fn bytes(&mut self) -> Vec<u8> {
-        let (len, first) = (self.size(), self.below(256));
-        match self.sizes {
-            Sizes::Small => (0..len).map(|_| self.below(256) as u8).collect(),
-            Sizes::Long => vec![first as u8; len],
+        let mut bytes = vec![self.rng.u8(..); self.size()];
+        if let Sizes::Small = self.sizes {
+            self.rng.fill(&mut bytes);
         }
+        bytes
     }
 }
 
@@ -66,12 +61,12 @@ enum Op {
 
 impl Op {
     fn any(random: &mut Random, live: usize) -> Self {
-        let of = random.below(live.max(1));
-        match random.below(if live == 0 { 4 } else { 16 }) {
+        let of = random.rng.usize(..live.max(1));
+        match random.rng.u8(..if live == 0 { 4 } else { 16 }) {
             0 => Self::WithCapacity(random.size()),
             1 => Self::Alloc {
                 len: random.size(),
-                align: 1 << random.below(13),
+                align: 1 << random.rng.u8(..13),
             },
             2 => Self::Alloc {
                 len: random.size(),
@@ -84,7 +79,7 @@ impl Op {
             12 => Self::Truncate(of, random.size()),
             13 => Self::Shrink(of),
             14 => Self::GrowInPlace(of, random.size()),
-            _ if random.below(20) == 0 => Self::ShrinkPool,
+            _ if random.rng.u8(..20) == 0 => Self::ShrinkPool,
             _ => Self::Clone(of),
         }
     }
@@ -205,7 +200,10 @@ fn run<L: Lock>(builder: generic::VariadicBuilder<L>, sizes: Sizes, seed: u64) {
         Sizes::Small => (3_000, 200),
         Sizes::Long => (500, 6),
     };
-    let mut random = Random { state: seed, sizes };
+    let mut random = Random {
+        rng: Rng::with_seed(seed),
+        sizes,
+    };
     for step in 0..steps {
         let op = if model.live.len() > most_live {
             Op::Drop(step % most_live)
@@ -216,7 +214,7 @@ fn run<L: Lock>(builder: generic::VariadicBuilder<L>, sizes: Sizes, seed: u64) {
         model.check();
     }
     while !model.live.is_empty() {
-        model.apply(Op::Drop(random.below(model.live.len())));
+        model.apply(Op::Drop(random.rng.usize(..model.live.len())));
         model.pool.check().unwrap();
     }
     assert!(model.pool.stats().chunks <= 1);

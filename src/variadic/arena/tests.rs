@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ptr::NonNull;
 
+use fastrand::Rng;
 use rstest::rstest;
 
 use super::{Arena, Policy};
@@ -18,22 +19,10 @@ const BEST: Policy = Policy {
     first_fit: false,
 };
 
-/// A repeatable row of numbers.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % bound
-    }
-
-    /// Mostly small, sometimes large.
-    fn size(&mut self) -> usize {
-        let bits = self.below(13);
-        self.below(1 << bits)
-    }
+/// Mostly small, sometimes large.
+fn any_len(rng: &mut Rng) -> usize {
+    let bits = rng.usize(..13);
+    rng.usize(..1 << bits)
 }
 
 /// An arena that grows by itself, as a shard would make it.
@@ -157,14 +146,14 @@ fn every_order_of_releasing_six_blocks_leaves_one_free_block() {
 
 #[test]
 fn random_orders_of_releasing_64_blocks_leave_one_free_block() {
-    let mut random = Random(7);
+    let mut rng = Rng::with_seed(7);
     for _ in 0..if cfg!(miri) { 2 } else { 200 } {
         let mut grown = Grown::new(BEST, 256 * 1024);
         let mut leases: Vec<_> = (0..64)
-            .map(|_| grown.alloc(random.size() / 2, 1 << random.below(9)))
+            .map(|_| grown.alloc(any_len(&mut rng) / 2, 1 << rng.usize(..9)))
             .collect();
         while !leases.is_empty() {
-            grown.release(leases.swap_remove(random.below(leases.len())));
+            grown.release(leases.swap_remove(rng.usize(..leases.len())));
         }
         assert_eq!((grown.stats().free_blocks, grown.stats().chunks), (1, 1));
     }
@@ -374,17 +363,17 @@ fn assert_disjoint(live: &[Live]) {
     );
 }
 
-fn alloc_best(grown: &mut Grown, random: &mut Random) -> Live {
-    let aligned = random.below(4) == 0;
+fn alloc_best(grown: &mut Grown, rng: &mut Rng) -> Live {
+    let aligned = rng.u8(..4) == 0;
     let (len, align) = (
-        random.size(),
-        if aligned { 1 << random.below(13) } else { 16 },
+        any_len(rng),
+        if aligned { 1 << rng.usize(..13) } else { 16 },
     );
     let request = Request::new(len, len, align).unwrap();
     let adequate = smallest_adequate(&grown.arena, request.search_units());
     let mut new = Live {
         lease: grown.alloc(len, align),
-        fill: random.below(256) as u8,
+        fill: rng.u8(..),
     };
     let (start, end) = new.range();
     assert!(start % align == 0 && end - start >= len);
@@ -398,26 +387,26 @@ fn alloc_best(grown: &mut Grown, random: &mut Random) -> Live {
     new
 }
 
-fn step(grown: &mut Grown, live: &mut Vec<Live>, random: &mut Random) {
-    match random.below(10) {
-        0..=4 => live.push(alloc_best(grown, random)),
+fn step(grown: &mut Grown, live: &mut Vec<Live>, rng: &mut Rng) {
+    match rng.u8(..10) {
+        0..=4 => live.push(alloc_best(grown, rng)),
         5..=7 if !live.is_empty() => {
-            let old = live.swap_remove(random.below(live.len()));
+            let old = live.swap_remove(rng.usize(..live.len()));
             old.assert_intact(old.lease.capacity());
             grown.release(old.lease);
         }
         8 if !live.is_empty() => {
-            let n = random.below(live.len());
+            let n = rng.usize(..live.len());
             let before = live[n].lease.capacity();
-            let least = before + random.size() + 1;
-            let extended = grown.extend(&mut live[n].lease, least, least + random.size());
+            let least = before + any_len(rng) + 1;
+            let extended = grown.extend(&mut live[n].lease, least, least + any_len(rng));
             assert_eq!(extended, live[n].lease.capacity() >= least);
             live[n].assert_intact(before);
             live[n].write();
         }
         _ if !live.is_empty() => {
-            let n = random.below(live.len());
-            let room = random.below(live[n].lease.capacity() + 1);
+            let n = rng.usize(..live.len());
+            let room = rng.usize(..live[n].lease.capacity() + 1);
             grown.shrink(&mut live[n].lease, room);
             live[n].assert_intact(live[n].lease.capacity());
         }
@@ -444,9 +433,9 @@ fn an_arena_agrees_with_a_map_of_live_ranges() {
             16 * 1024,
         );
         grown.patience = patience;
-        let (mut live, mut random) = (Vec::new(), Random(seed));
+        let (mut live, mut rng) = (Vec::new(), Rng::with_seed(seed));
         for _ in 0..steps {
-            step(&mut grown, &mut live, &mut random);
+            step(&mut grown, &mut live, &mut rng);
             assert_disjoint(&live);
             assert_eq!(grown.arena.live(), live.len());
             if patience == 1 {
@@ -559,18 +548,18 @@ fn what_fits_late_lies_where_it_would_after_merging(
     };
     let [mut quick, mut plain] = [(); 2].map(|()| Grown::new(policy, grow_size));
     (quick.patience, plain.patience) = (u32::MAX, u32::MAX);
-    let (mut live, mut random, mut fitted) = (Vec::<[Lease; 2]>::new(), Random(9), 0);
+    let (mut live, mut rng, mut fitted) = (Vec::<[Lease; 2]>::new(), Rng::with_seed(9), 0);
     for _ in 0..steps {
-        let most = 1 + random.below(8);
-        if live.len() < most && random.below(2) == 0 {
-            let (leases, fits) = alloc_in_both(&mut quick, &mut plain, random.size());
+        let most = 1 + rng.usize(..8);
+        if live.len() < most && rng.bool() {
+            let (leases, fits) = alloc_in_both(&mut quick, &mut plain, any_len(&mut rng));
             let places = [place_in(&quick, &leases[0]), place_in(&plain, &leases[1])];
             assert_eq!(places[0], places[1]);
             fitted += usize::from(fits);
             live.push(leases);
         } else if !live.is_empty() {
             let newest = live.len() - 1;
-            let n = [newest, random.below(live.len())][random.below(2)];
+            let n = [newest, rng.usize(..live.len())][rng.usize(..2)];
             let [one, other] = live.remove(n);
             quick.release(one);
             plain.release(other);
