@@ -222,15 +222,18 @@ impl Header {
     /// All of `slots` are slots, of whatever chunk.
     #[inline]
     pub(crate) fn run_from(&self, index: usize, slots: &[NonNull<u8>]) -> (u64, usize) {
-        let (group, bit) = (index / GROUP * GROUP, 1 << (index % GROUP));
-        // Those that come in any order have seldom a neighbour of their group, and can do without its bounds.
-        let is_near = |a: NonNull<u8>, b: NonNull<u8>| {
-            a.addr().get().abs_diff(b.addr().get()) < GROUP * self.stride
-        };
-        match slots {
-            [first, next, ..] if is_near(*first, *next) => self.run_in(group, slots),
-            _ => (bit, 1),
+        match *slots {
+            [first, next, ..] if self.are_near(first, next) => {
+                self.run_in(index / GROUP * GROUP, slots)
+            }
+            _ => (1 << (index % GROUP), 1),
         }
+    }
+
+    /// Whether two slots may be of one group: those that come in any order seldom are, and can do without its bounds.
+    #[inline]
+    fn are_near(&self, a: NonNull<u8>, b: NonNull<u8>) -> bool {
+        a.addr().get().abs_diff(b.addr().get()) < GROUP * self.stride
     }
 
     /// As [`run_from`](Self::run_from), of the group that begins at index `before`.
