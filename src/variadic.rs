@@ -238,7 +238,7 @@ impl<L: Lock> VariadicPool<L> {
         self.made().any(|shard| shard.lock().contains(ptr.addr()))
     }
 
-    /// How many blocks handles have.
+    /// How many blocks handles have. O(shards).
     pub fn live_blocks(&self) -> usize {
         self.made().map(|shard| shard.lock().live()).sum()
     }
@@ -248,7 +248,7 @@ impl<L: Lock> VariadicPool<L> {
         self.made().map(|shard| shard.lock().live_bytes()).sum()
     }
 
-    /// Bytes reserved from the global allocator: all chunks. The limit bounds them.
+    /// Bytes reserved from the global allocator: all chunks. The limit bounds them. O(1), without a lock.
     pub fn reserved_bytes(&self) -> usize {
         self.shards
             .get()
@@ -270,7 +270,8 @@ impl<L: Lock> VariadicPool<L> {
         map
     }
 
-    /// Gives wholly free chunks back to the global allocator, those kept for later, too. Returns how many bytes went.
+    /// Gives wholly free chunks back to the global allocator, those kept for later, too; one of each shard at most.
+    /// Returns how many bytes went.
     pub fn shrink_to_fit(&self) -> usize {
         self.shards.get().map_or(0, supply::shrink)
     }

@@ -195,7 +195,8 @@ impl<'p, T, A: ThroughPool, L: Lock> Hold<'p, T, A, L> {
         Held::try_new(store).map(|held| Self { held })
     }
 
-    /// The live objects, by chunk, then by address.
+    /// The live objects, by chunk, then by address. To go through all of them takes as long as
+    /// [`for_each`](FixedPool::for_each).
     ///
     /// Objects made or dropped meanwhile are given at most once; none whose drop had returned.
     pub fn iter(&self) -> Iter<'_, T, A, L> {

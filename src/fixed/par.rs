@@ -55,6 +55,8 @@ impl<T, A: Access> FixedPool<T, A, Locked> {
     /// inside of several groups at once: an object dropped meanwhile is destroyed at most 512 objects later. Memory is given back
     /// when the walk ends, not before.
     ///
+    /// O(objects + chunks + capacity / 64), of which the threads have a share each once the chunks are listed.
+    ///
     /// ```
     /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
     /// use mem_pool::FixedPool;
