@@ -154,8 +154,10 @@
 //! bitmaps instead of free lists are what lets a pool be walked.)
 //!
 //! A shard's lock is biased towards the thread that locked it first: that thread says that it is inside and looks whether the bias
-//! was revoked, without an atomic read-modify-write. Others take a mutex, revoke the bias and wait for it to leave. In a pool that
-//! nobody walks (`Unique`) they leave what they drop in the shard's inbox, of which whoever allocates there takes 64 at a time.
+//! was revoked, without an atomic read-modify-write. Others take a mutex, revoke the bias and wait for it to leave. What they drop
+//! they leave in the shard's inbox without the lock, and whoever allocates there takes 64 at a time out of it. In a pool that can be
+//! walked they do so if nobody may be looking: a drop marks its slot, then looks whether walks are in the shard or holds in the
+//! pool; those say that they are there, then look which slots are marked. One of the two sees the other (Dekker's handshake).
 //!
 //! What takes a few instructions (the owner's lock, a slot at hand, room for one) is done in functions that need no registers
 //! saved; they leave all else, as a whole, to others.
@@ -168,7 +170,7 @@
 //! object. Two pin counters that change roles keep walks that come later from putting it off for ever. They are left alone while a
 //! walk is the only one in a shard and nothing is dropped where it is: not to write to every group makes it a quarter faster.
 //!
-//! Where objects have destructors a drop in a pool that can be walked locks twice: to hide the slot from walks, and to free it.
+//! Where objects have destructors a drop by the lock's owner in a pool that can be walked locks twice: to hide the slot, and to free it.
 //! The shard remembers the address of the one that was hidden last; the bitmaps hear of it only when a walk comes in, or another
 //! is hidden, while the destructor runs.
 //!
@@ -285,7 +287,7 @@ pub mod how_it_is_tested {}
 #[doc(hidden)]
 pub mod model {
     pub use crate::sync::modelled::{
-        Biased, BiasedLock, Numbers, Rule, break_rule, set_number, try_every_order,
+        Biased, BiasedLock, Numbers, Rule, break_rule, let_all_own, set_number, try_every_order,
     };
 }
 

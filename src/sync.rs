@@ -26,7 +26,7 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
 
-mod barrier;
+pub(crate) mod barrier;
 mod biased;
 #[cfg(not(loom))]
 mod cores;
@@ -64,6 +64,9 @@ pub trait Lock: Sealed + Sized + 'static {
     /// Room for what other threads than a lock's owner leave in its shard.
     #[doc(hidden)]
     type Room: Room;
+    /// Whether there may be other threads.
+    #[doc(hidden)]
+    const SHARED: bool;
     /// How many shards a pool has: a power of two.
     #[doc(hidden)]
     fn shard_count() -> usize;
@@ -162,6 +165,7 @@ impl Sealed for Unlocked {}
 
 impl Lock for Locked {
     type Raw = platform::LockedRaw;
+    const SHARED: bool = true;
     type Room = [MaybeUninit<NonNull<u8>>; platform::INBOX];
 
     fn shard_count() -> usize {
@@ -181,6 +185,7 @@ impl Lock for Locked {
 
 impl Lock for Unlocked {
     type Raw = NoMutex;
+    const SHARED: bool = false;
     type Room = [MaybeUninit<NonNull<u8>>; 0]; // there are no others
 
     fn shard_count() -> usize {

@@ -2,8 +2,8 @@
 //! A chunk's header and groups, and the lists that chunks are linked into.
 //!
 //! Everything that changes in a header or group is a cell or an atomic, so shared references to them may exist on any
-//! thread; what keeps two threads from a cell is the lock of the chunk's shard. Only a group's dropped mark and what never
-//! changes are read without it.
+//! thread; what keeps two threads from a cell is the lock of the chunk's shard. Only a group's marks of what is dropped or
+//! leaves, stamps, and what never changes are used without it.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -84,6 +84,9 @@ pub(crate) struct Group {
     newer: Cell<u64>,
     /// Owned by the pool: their handles are gone.
     pub(crate) adopted: Cell<u64>,
+    /// Dropped by other threads than the lock's owner, which need no lock to say so; until the slot is released, or the drop takes
+    /// the lock after all.
+    leaving: AtomicU64,
     /// How many walks are inside, by the role that was current when they came; the shard may know of one more.
     pins: [Cell<u32>; 2],
     /// Which of the two counts newcomers.
@@ -540,7 +543,27 @@ impl Group {
     /// The live slots among those that are opened; exact after a flush.
     #[inline]
     pub(crate) fn live_mask(&self, opened: u64) -> u64 {
-        opened & !self.free.get() & !self.hidden.get() & !self.dropped()
+        opened
+            & !self.free.get()
+            & !self.hidden.get()
+            & !self.dropped()
+            & !self.leaving.load(Ordering::Acquire)
+    }
+
+    /// Marks a slot as leaving. Who sees that sees what was done before, too.
+    #[inline]
+    pub(crate) fn leave(&self, slot: u64) {
+        if keeps(Rule::Leave) {
+            self.leaving.fetch_or(slot, Ordering::Release);
+        }
+    }
+
+    /// Slots are not leaving any more. The caller has the shard's lock.
+    #[inline]
+    pub(crate) fn come_back(&self, slots: u64) {
+        if keeps(Rule::ComeBack) {
+            self.leaving.fetch_and(!slots, Ordering::Relaxed);
+        }
     }
 
     /// A walk comes in. Returns the role it counts under, to be given to [`unpin`](Self::unpin).

@@ -34,7 +34,8 @@ const DEAD: &str = "no live object of the held pool answers to this key";
 struct Held<'p, T, A: Access, L: Lock> {
     store: &'p Store<T, A, L>,
     shards: &'p SlotShards<L>,
-    /// The shards whose lock was taken since the count was raised: from then on every drop there sees the hold.
+    /// The shards whose lock was taken since the count was raised: from then on every drop there sees the hold. (Those without the
+    /// lock do anyway.)
     passed: AtomicU64,
 }
 

@@ -1,7 +1,8 @@
 #![expect(unsafe_code, reason = "reads the initialised part of an array")]
 //! Slots on their way back from other threads: so that these need not take the lock from a shard's owner for each.
 //!
-//! Only for pools that nobody walks, where a free slot and one that was posted look alike to everybody. The owner looks into its
+//! Only what nobody may be looking at is posted: slots of pools that nobody walks, and those that have left (see
+//! [`leave`](super::shard::leave)). So a free slot and one that was posted look alike to everybody. The owner looks into its
 //! inbox when it has no slot at hand, whoever finds it full empties it, and so does everybody who wants to know what is free:
 //! always under the shard's lock, so that a slot is in the inbox or in the shard, never in between.
 

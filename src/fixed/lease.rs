@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 use super::header::{Group, Header, header_of};
 use super::layout::GROUP;
 use crate::asan;
+use crate::sync::{AtomicU64, Ordering, Rule, keeps};
 
 /// A slot of which somebody has the [`Lease`]: where it lies, without any right to it.
 ///
@@ -47,6 +48,27 @@ impl Leased {
         group.adopted.get() & bit != 0
     }
 
+    /// The drop of the object begins: its weak keys do not answer any more.
+    #[inline]
+    pub(crate) fn end(&self) {
+        if let Some(stamp) = self.stamp().filter(|_| keeps(Rule::Stamp)) {
+            stamp.store(0, Ordering::Release);
+        }
+    }
+
+    /// Whether no weak key answers.
+    #[inline]
+    pub(crate) fn has_ended(&self) -> bool {
+        self.stamp()
+            .is_none_or(|stamp| stamp.load(Ordering::Acquire) == 0)
+    }
+
+    #[inline]
+    fn stamp(&self) -> Option<&AtomicU64> {
+        let header = self.header();
+        Some(&header.stamps()?[header.index_of(self.slot())])
+    }
+
     /// The group of the slot, and its bit.
     #[inline]
     pub(crate) fn group(&self) -> (&Group, u64) {
@@ -64,6 +86,20 @@ impl Leased {
 pub(crate) struct Lease(Leased);
 
 impl Lease {
+    /// Marks the slot as leaving.
+    #[inline]
+    pub(crate) fn leave(&self) {
+        let (group, bit) = self.group();
+        group.leave(bit);
+    }
+
+    /// The slot is not leaving any more. The caller has the shard's lock.
+    #[inline]
+    pub(crate) fn come_back(&self) {
+        let (group, bit) = self.group();
+        group.come_back(bit);
+    }
+
     /// Takes a lease back that was given up with [`into_slot`](Self::into_slot).
     ///
     /// # Safety

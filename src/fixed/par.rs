@@ -27,7 +27,7 @@ use super::hold::forget_leaked_holds;
 use super::layout::{GROUP, MOST_CHUNKS};
 use super::lease::{Due, Pin, View};
 use super::retire::destroy;
-use super::shard::{Keep, SlotGuard, SlotShard, SlotShards, live};
+use super::shard::{Keep, SlotGuard, SlotShard, SlotShards, come_in, go_out, live};
 use super::slots::Slots;
 use super::store::Store;
 use super::visit::visit;
@@ -388,9 +388,15 @@ impl<'w, 'a, T, A: Access> Worker<'w, 'a, T, A> {
                 return false;
             }
             let mut slots = self.slots();
+            if self.pinned == 0 {
+                come_in(&slots);
+            }
             self.leave(&mut slots, 0..self.pinned);
             self.pinned = 0;
             self.pin(&mut slots);
+            if self.pinned == 0 {
+                go_out(&slots);
+            }
             drop(slots);
             self.destroy();
             if self.pinned > 0 {
@@ -422,8 +428,11 @@ impl<'w, 'a, T, A: Access> Worker<'w, 'a, T, A> {
 
     fn leave_all(&mut self) {
         if self.pinned > 0 {
-            self.leave(&mut self.slots(), 0..self.pinned);
+            let mut slots = self.slots();
+            self.leave(&mut slots, 0..self.pinned);
             self.pinned = 0;
+            go_out(&slots);
+            drop(slots);
             self.destroy();
         }
     }

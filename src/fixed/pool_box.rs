@@ -248,13 +248,13 @@ impl<T, A: Access, L: Lock> PoolBox<T, A, L> {
     {
         let lease = Self::into_lease(this);
         // SAFETY: owns-lease: the pool has lock `L`, and the lease is kept until `release`.
-        let mut slots = unsafe { lock_shard_of::<L>(&lease) };
+        let slots = unsafe { lock_shard_of::<L>(&lease) };
         if slots.is_pinned(&lease) || slots.shard().shards().common().is_held() {
             drop(slots);
             // SAFETY: nothing was changed since `into_lease`.
             return Err(unsafe { Self::from_lease(lease) });
         }
-        slots.end(&lease);
+        lease.end();
         // SAFETY: owns-lease; nobody looks, and under the lock nobody begins to, so nobody has a reference. Read once: the slot is
         // freed next.
         let object = unsafe { lease.slot().cast::<T>().read() };
@@ -277,7 +277,7 @@ impl<T, L: Lock> PoolBox<T, Unique, L> {
         // SAFETY: owns-lease: initialised, and the handle was its only way. Read once: the slot is freed next.
         let object = unsafe { lease.slot().cast::<T>().read() };
         // SAFETY: owns-lease: the pool has lock `L`, and is not walked; its object was moved out.
-        unsafe { release_unseen::<L>(lease, false) };
+        unsafe { release_unseen::<L, false>(lease, false) };
         object
     }
 }

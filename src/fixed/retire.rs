@@ -6,6 +6,9 @@
 //! destructor runs, with no lock held, and a second round releases the slot. (Without a destructor one round is enough.)
 //! To hide one slot is no look at its group, if no walk is inside: the shard remembers its address, and tells the group when a
 //! walk comes, or when the next one is hidden.
+//!
+//! All this is what the lock's owner does. On other threads an object of such a pool [leaves](leave), without the lock, if nobody
+//! may be looking; else it ends like the owner's.
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -14,7 +17,7 @@ use std::ptr::{self, NonNull};
 use super::layout::Slot;
 use super::lease::{Due, Idle, Lease};
 use super::shard::{
-    SlotGuard, SlotShard, SlotShards, count_drop_unlocked, finish, lock_shard_of,
+    SlotGuard, SlotShard, SlotShards, count_drop_unlocked, finish, leave, lock_shard_of,
     release_and_finish, release_ending_and_finish, release_unseen, shard_of,
 };
 use super::slots::Slots;
@@ -36,21 +39,21 @@ pub(crate) unsafe fn retire<T: ?Sized, A: Access, L: Lock>(object: NonNull<T>) {
         unsafe { retire_walked::<T, L>(object, lease) }
     } else {
         // SAFETY: passed on.
-        unsafe { retire_unwalked::<T, L>(object, lease) }
+        unsafe { retire_unseen::<T, L, false>(object, lease) }
     }
 }
 
 /// # Safety
 ///
-/// As [`retire`]; the pool gives no references to its objects.
+/// As [`retire`]; the pool gives no references to its objects, or this one [has `LEFT`](leave).
 #[inline]
-unsafe fn retire_unwalked<T: ?Sized, L: Lock>(object: NonNull<T>, lease: Lease) {
-    let counted = needs_drop::<T>();
-    if counted {
+unsafe fn retire_unseen<T: ?Sized, L: Lock, const LEFT: bool>(object: NonNull<T>, lease: Lease) {
+    let counted = LEFT || needs_drop::<T>();
+    if counted && !LEFT {
         // SAFETY: the caller's pool has lock `L`.
         unsafe { count_drop_unlocked::<L>(&lease) };
     }
-    let release = ReleaseUnseen::<L>::new(lease, counted);
+    let release = ReleaseUnseen::<L, LEFT>::new(lease, counted);
     // SAFETY: the caller gives the object up, and nobody else has a reference to it. `release` returns the slot even if
     // the destructor panics.
     unsafe { ptr::drop_in_place(object.as_ptr()) };
@@ -77,9 +80,27 @@ unsafe fn retire_walked<T: ?Sized, L: Lock>(object: NonNull<T>, lease: Lease) {
 #[inline(never)]
 unsafe fn retire_late<T: ?Sized, L: Lock>(object: NonNull<T>, lease: Lease) {
     // SAFETY: as in `retire_walked`.
-    let slots = unsafe { lock_shard_of::<L>(&lease) };
-    // SAFETY: passed on.
-    unsafe { retire_locked(object, lease, slots) }
+    match unsafe { Shard::lock_raw_if_owner(shard_of::<L>(&lease)) } {
+        // SAFETY: passed on.
+        Some(slots) => unsafe { retire_locked(object, lease, slots) },
+        // SAFETY: passed on.
+        None => unsafe { retire_elsewhere::<T, L>(object, lease) },
+    }
+}
+
+/// Ends an object of a shard whose lock is another thread's, or nobody's: without it, unless somebody may be looking.
+///
+/// # Safety
+///
+/// As [`retire`].
+unsafe fn retire_elsewhere<T: ?Sized, L: Lock>(object: NonNull<T>, lease: Lease) {
+    // SAFETY: the caller's pool has lock `L`; the lease is given up under the lock, or kept hidden.
+    match unsafe { leave::<L>(&lease) } {
+        // SAFETY: passed on.
+        Ok(()) => unsafe { retire_unseen::<T, L, true>(object, lease) },
+        // SAFETY: passed on.
+        Err(slots) => unsafe { retire_locked(object, lease, slots) },
+    }
 }
 
 /// # Safety
@@ -91,7 +112,7 @@ unsafe fn retire_locked<T: ?Sized, L: Lock, const AT_ONCE: bool>(
     lease: Lease,
     mut slots: SlotGuard<'_, L, AT_ONCE>,
 ) {
-    slots.end(&lease);
+    lease.end();
     if slots.is_pinned(&lease) || slots.shard().shards().common().is_held() {
         return defer(slots.into_any(), lease);
     }
@@ -184,22 +205,22 @@ impl<L: Lock> Drop for Release<L> {
         let idle = if self.hidden {
             slots.release_hidden(lease)
         } else {
-            slots.end(&lease);
+            lease.end();
             slots.release(lease)
         };
         finish(slots, idle);
     }
 }
 
-/// As [`Release`], for a slot of a pool that nobody walks, and to be told when the destructor has returned.
-struct ReleaseUnseen<L: Lock> {
+/// As [`Release`], for a slot that nobody else sees, and to be told when the destructor has returned.
+struct ReleaseUnseen<L: Lock, const LEFT: bool> {
     lease: ManuallyDrop<Lease>,
     /// Whether its object has been counted out.
     counted: bool,
     lock: PhantomData<L>,
 }
 
-impl<L: Lock> ReleaseUnseen<L> {
+impl<L: Lock, const LEFT: bool> ReleaseUnseen<L, LEFT> {
     #[inline]
     fn new(lease: Lease, counted: bool) -> Self {
         Self {
@@ -216,18 +237,18 @@ impl<L: Lock> ReleaseUnseen<L> {
         // SAFETY: `this` is not used again.
         let lease = unsafe { ManuallyDrop::take(&mut this.lease) };
         // SAFETY: as in `drop`.
-        unsafe { release_unseen::<L>(lease, this.counted) };
+        unsafe { release_unseen::<L, LEFT>(lease, this.counted) };
     }
 }
 
-impl<L: Lock> Drop for ReleaseUnseen<L> {
+impl<L: Lock, const LEFT: bool> Drop for ReleaseUnseen<L, LEFT> {
     /// Where the destructor has panicked.
     #[cold]
     fn drop(&mut self) {
         // SAFETY: this is the drop; the field is not used again.
         let lease = unsafe { ManuallyDrop::take(&mut self.lease) };
-        // SAFETY: this is made for a slot of a pool with lock `L` that nobody walks, whose object is gone.
-        unsafe { release_unseen::<L>(lease, self.counted) };
+        // SAFETY: this is made for a slot of a pool with lock `L` that nobody else sees, whose object is gone.
+        unsafe { release_unseen::<L, LEFT>(lease, self.counted) };
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod grow;
 mod release;
+mod remote;
 
 use std::mem::{MaybeUninit, offset_of};
 use std::ptr::NonNull;
@@ -15,7 +16,7 @@ use super::slots::Slots;
 use crate::error::PoolError;
 use crate::sync::{
     self, AtomicUsize, Core, Growing, Guard, Lock, Ordering, Room, Rule, Shard, Shards, StaticU64,
-    keeps,
+    barrier, keeps,
 };
 
 use grow::grow_by_a_step;
@@ -26,6 +27,7 @@ pub(crate) use release::Keep;
 pub(crate) use release::{
     finish, release_and_finish, release_ending_and_finish, release_unseen, shrink, trim,
 };
+pub(crate) use remote::{come_in, go_out, leave};
 
 /// What a builder decides.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +66,8 @@ pub(crate) struct Common {
     number: u64,
     slots: SlotLayout,
     config: Config,
+    /// Whether others than the handles reach the objects: then what is posted has [left](leave).
+    walked: bool,
     /// Opened slots of all shards, and those just being added.
     capacity: AtomicUsize,
     /// Wholly free chunks of all shards: kept only where `keep_empty` is set.
@@ -75,13 +79,14 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    pub(crate) fn new(slots: SlotLayout, config: Config) -> Self {
+    pub(crate) fn new(slots: SlotLayout, config: Config, walked: bool) -> Self {
         static NEXT: StaticU64 = StaticU64::new(1);
         let zero = || AtomicUsize::new(0);
         Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             slots,
             config,
+            walked,
             capacity: zero(),
             idle: zero(),
             holds: zero(),
@@ -106,11 +111,12 @@ impl Common {
         keeps(Rule::HoldCheck) && self.holds.load(Ordering::Acquire) != 0
     }
 
-    /// One more hold. Overflow is out of reach but for leaked ones: then the process aborts.
+    /// One more hold, before it looks for objects: a drop without a lock either sees it, or has marked its slot. Overflow is out of reach but for leaked ones: then the process aborts.
     pub(crate) fn raise_hold(&self) {
         if self.holds.fetch_add(1, Ordering::Relaxed) > usize::MAX / 2 {
             std::process::abort();
         }
+        barrier::behind_read_modify_write();
     }
 
     /// One hold less; whether it was the last.
@@ -168,7 +174,9 @@ pub(crate) struct Open<R> {
 struct Others<R> {
     /// As `Open::dropped_by_owner`, of all others, but for those that their posts counted.
     dropped: AtomicUsize,
-    /// What they have given back, in a pool that nobody walks.
+    /// How many walks are in the shard. Changed under its lock.
+    walks: AtomicUsize,
+    /// What they have given back.
     inbox: Inbox<R>,
 }
 
@@ -179,6 +187,7 @@ impl<R: Room> Open<R> {
     fn new() -> Self {
         let others = Others {
             dropped: AtomicUsize::new(0),
+            walks: AtomicUsize::new(0),
             inbox: Inbox::new(),
         };
         Self {
@@ -272,7 +281,7 @@ fn take_locked<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) -> Option<Lease
 /// and while there are more to come the owner looks again.
 #[cold]
 fn take_received<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) -> Option<Lease> {
-    shard.open().others.inbox.drain_some(received(slots));
+    shard.open().others.inbox.drain_some(received(slots, shard));
     let before = slots.idle();
     let lease = slots.take();
     if slots.is_counted() {
@@ -283,12 +292,16 @@ fn take_received<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) -> Option<Lea
 
 /// Releases what other threads have posted. The caller has the shard's lock.
 pub(crate) fn receive<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) {
-    shard.open().others.inbox.drain(received(slots));
+    shard.open().others.inbox.drain(received(slots, shard));
 }
 
 /// What happens to a slot that was posted.
-fn received(slots: &mut Slots) -> impl FnMut(Lease) {
-    |lease| {
+fn received<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) -> impl FnMut(Lease) {
+    let have_left = shard.shards().common().walked;
+    move |lease| {
+        if have_left {
+            lease.come_back();
+        }
         slots.count_in(); // its post, or its owner, counted it out
         let idle = slots.release(lease);
         debug_assert!(idle.is_none(), "there are no posts in a counted shard");
@@ -430,7 +443,9 @@ pub(crate) fn live<L: Lock>(slots: &SlotGuard<'_, L>) -> usize {
 pub(crate) fn close<L: Lock>(shards: &SlotShards<L>) {
     for shard in shards.iter() {
         let mut slots = shard.lock();
-        shard.open().others.inbox.close(received(&mut slots));
+        let walks = shard.open().others.walks.load(Ordering::Relaxed);
+        debug_assert_eq!(walks, 0, "who comes in goes out");
+        shard.open().others.inbox.close(received(&mut slots, shard));
         slots.close();
     }
 }
@@ -442,28 +457,81 @@ mod tests {
     use std::sync::mpsc::channel;
     use std::time::Duration;
 
-    use super::{PoolError, Verdict, take_with_all_locks};
-    use crate::FixedPool;
-    use crate::sync::{Lock, Locked};
+    use rstest::rstest;
 
-    #[test]
-    fn what_other_threads_drop_waits_for_no_lock_as_long_as_the_inbox_has_room() {
+    use super::{PoolError, Verdict, come_in, go_out, take_with_all_locks};
+    use crate::sync::{Lock, Locked};
+    use crate::{Access, FixedPool, PoolBox};
+
+    /// As many objects as an inbox has room for.
+    fn full<A: Access>(pool: &FixedPool<usize, A>) -> Vec<PoolBox<usize, A>> {
         let room = size_of::<<Locked as Lock>::Room>() / size_of::<usize>();
-        let pool = FixedPool::unique();
-        let handles: Vec<_> = (0..room).map(|n| pool.alloc(n)).collect();
+        (0..room).map(|n| pool.alloc(n)).collect()
+    }
+
+    /// Drops all objects of a pool elsewhere while their shard is locked; whether that waits for the lock, as `may_wait` allows.
+    fn waits<A>(
+        pool: &FixedPool<usize, A>,
+        handles: Vec<PoolBox<usize, A>>,
+        walked: bool,
+        may_wait: bool,
+    ) -> bool
+    where
+        A: Access,
+        A::Handle<usize>: Send,
+    {
         let shards = pool.store.shards().unwrap();
         let locked = shards.get(shards.home()).unwrap().lock();
+        if walked {
+            come_in(&locked);
+        }
         let (done, dropped) = channel();
-        std::thread::scope(|scope| {
+        let waits = std::thread::scope(|scope| {
             scope.spawn(move || {
                 drop(handles);
                 done.send(()).unwrap();
             });
-            let dropped = dropped.recv_timeout(Duration::from_secs(60));
+            let patience = Duration::from_millis(if may_wait { 50 } else { 60_000 });
+            let waits = dropped.recv_timeout(patience).is_err();
+            if walked {
+                go_out(&locked);
+            }
             drop(locked);
-            assert_eq!(dropped, Ok(()), "it waits for the lock");
+            waits
         });
         assert_eq!(pool.len(), 0);
+        waits
+    }
+
+    #[test]
+    fn what_other_threads_drop_waits_for_no_lock_as_long_as_the_inbox_has_room() {
+        let pool = FixedPool::unique();
+        assert!(!waits(&pool, full(&pool), false, false));
+        let pool = FixedPool::new();
+        assert!(!waits(&pool, full(&pool), false, false));
+        pool.shrink_to_fit(); // empties the inbox
+        let mut handles = full(&pool);
+        handles.push(pool.alloc(0));
+        assert!(waits(&pool, handles, false, true));
+    }
+
+    #[test]
+    fn what_has_keys_waits_for_no_lock_either() {
+        let pool = FixedPool::keyed();
+        let handles = full(&pool);
+        let keys: Vec<_> = handles.iter().map(PoolBox::downgrade).collect();
+        assert!(!waits(&pool, handles, false, false));
+        assert!(keys.iter().all(|&key| pool.hold().get(key).is_none()));
+    }
+
+    #[rstest]
+    fn what_somebody_may_be_looking_at_waits_for_the_lock(#[values(false, true)] held: bool) {
+        let pool = FixedPool::new();
+        let hold = held.then(|| pool.hold());
+        assert!(waits(&pool, vec![pool.alloc(1)], !held, true));
+        drop(hold);
+        assert_eq!(pool.stats().deferred, 0);
+        assert!(!waits(&pool, vec![pool.alloc(1)], false, false));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::layout::GROUP;
 use super::lease::{Due, Idle, Lease, Leased, Pin, Spot, View};
 use super::magazine::{MAGAZINE, Magazine};
 use super::region::{Detached, NewRegion};
-use crate::sync::{Ordering, Rule, keeps};
+use crate::sync::{Rule, keeps};
 
 /// Chunks that have unopened slots: neighbours in one region.
 struct Unopened {
@@ -33,14 +33,15 @@ struct Unopened {
 /// # Invariants
 ///
 /// - *partition*: each opened slot is exactly one of: free by its bitmap, in the magazine, leased, hidden, dropped
-///   (hidden and dropped ones are leased, too); hidden and dropped never overlap. Hidden is what its bitmap says, or `ending`.
-/// - *live-is-init*: after a flush, an opened slot that is neither free nor hidden holds an object.
+///   (hidden and dropped ones are leased, too); hidden and dropped never overlap. Hidden is what its bitmap says, or `ending`. A leased
+///   slot may be leaving, of which nobody here is told.
+/// - *live-is-init*: after a flush, an opened slot that is neither free nor hidden nor leaving holds an object.
 /// - *ending-is-unseen*: while a walk is inside of a group of the shard, or a hold lives that has looked for one, `ending` is
 ///   nothing: both flush before, and what is dropped after is hidden in its group or put off.
 /// - *linked-is-live*: see [`Header`].
 /// - *listed-iff-free*: `with_free` has exactly the chunks with a free bit.
 /// - *live-count*: `live_or_at_hand` less the slots in the magazine is how many leased slots are neither hidden nor dropped, and, as
-///   [`crate::sync::Core::Open`] counts them out, how many were released after it had.
+///   [`crate::sync::Core::Open`] counts them out, how many were released after it had. (So what is leaving counts here.)
 /// - *one-unopened*: all unopened slots of the shard lie in the chunks of `unopened`.
 /// - *one-role-if-quiet*: while nothing is dropped in a group, all who are inside came under its current role: roles change only
 ///   for what was dropped, and the last of that is settled when nobody is left in the other role.
@@ -178,15 +179,6 @@ impl Slots {
     #[inline]
     fn count_out(&mut self) {
         self.live_or_at_hand = self.live_or_at_hand.wrapping_sub(1);
-    }
-
-    /// The drop of the object in a slot begins: its weak keys do not answer any more.
-    #[inline]
-    pub(crate) fn end(&mut self, lease: &Leased) {
-        let header = lease.header();
-        if let Some(stamps) = header.stamps().filter(|_| keeps(Rule::Stamp)) {
-            stamps[header.index_of(lease.slot())].store(0, Ordering::Release);
-        }
     }
 
     /// Takes the slot released last, if that was a short while ago; never in a counted shard.
@@ -580,7 +572,7 @@ impl Slots {
         for bit in bits_of(spot.mask) {
             // SAFETY: an adopted object's lease was the pool's, and is `due`'s now.
             let leased = unsafe { Leased::of(due.slot(bit)) };
-            self.end(&leased);
+            leased.end();
             self.hide(&leased);
         }
         self.group(spot).adopted.set(0);

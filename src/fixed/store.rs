@@ -66,7 +66,7 @@ impl<T, A: Access, L: Lock> Store<T, A, L> {
     /// The shards, made if need be.
     #[inline]
     pub(crate) fn shards_or_make(&self) -> Result<&SlotShards<L>, PoolError> {
-        let common = || Common::new(Self::LAYOUT, self.config);
+        let common = || Common::new(Self::LAYOUT, self.config, A::THROUGH_POOL);
         self.shards
             .get_or_try_make(common)
             .map_err(|layout| PoolError::OutOfMemory { layout })

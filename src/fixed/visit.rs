@@ -14,7 +14,7 @@ use super::header::Group;
 use super::layout::Slot;
 use super::lease::{Leased, Pin};
 use super::retire::{destroy, retire};
-use super::shard::{SlotShard, SlotShards, lock_shard_of};
+use super::shard::{SlotShard, SlotShards, come_in, go_out, lock_shard_of};
 use super::slots::Look;
 use super::store::Store;
 use crate::access::{Access, Keyed, ThroughPool};
@@ -219,14 +219,18 @@ impl<'a, T, A: Access, L: Lock> Walk<'a, T, A, L> {
 
     fn advance_within(&mut self, shard: &'a SlotShard<L>) {
         let mut slots = shard.lock();
+        if self.inside.is_none() {
+            come_in(&slots);
+        }
         let next = slots.pin_next(self.inside.as_ref().map(|inside| &inside.pin));
         let held = self.shards.common().is_held();
         let left = self.inside.take();
         let due = left.map(|inside| slots.unpin(inside.pin, held));
-        drop(slots);
         if next.is_none() {
+            go_out(&slots);
             self.index += 1;
         }
+        drop(slots);
         self.inside = next.map(|pin| Inside { pin, shard });
         if let Some(due) = due.filter(|due| !due.is_empty()) {
             // SAFETY: typed, by `walk`'s store. If a destructor panics, dropping `self` leaves the next group.
@@ -244,6 +248,7 @@ impl<T, A: Access, L: Lock> Drop for Walk<'_, T, A, L> {
         let mut slots = shard.lock();
         let held = self.shards.common().is_held();
         let due = slots.unpin(pin, held);
+        go_out(&slots);
         drop(slots);
         if !due.is_empty() {
             // SAFETY: typed, by `walk`'s store.

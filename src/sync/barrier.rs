@@ -58,6 +58,17 @@ pub(crate) fn light() {
     }
 }
 
+/// A full barrier, right behind an atomic read-modify-write: on x86-64 that is one already, and a fence would take as long again.
+/// (crossbeam-epoch does so, too.)
+#[inline]
+pub(crate) fn behind_read_modify_write() {
+    if cfg!(all(target_arch = "x86_64", not(any(loom, miri)))) {
+        compiler_fence(Ordering::SeqCst);
+    } else if keeps(Rule::Handshake) {
+        fence(Ordering::SeqCst);
+    }
+}
+
 /// The heavy side.
 #[cold]
 pub(crate) fn heavy() {

@@ -30,11 +30,19 @@ pub(super) const PATIENCE: (u32, u32) = (1, 2);
 std::thread_local! {
     static BROKEN: Cell<Option<Rule>> = const { Cell::new(None) };
     static EVERY_ORDER: Cell<bool> = const { Cell::new(false) };
+    static ALL_OWN: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Lets the models that this thread runs from now on break a rule.
 pub fn break_rule(rule: Rule) {
     BROKEN.set(Some(rule));
+}
+
+/// Whether in the models that this thread runs from now on everybody passes for the owner of a plain mutex, or nobody.
+///
+/// An owner drops objects under the lock, others without it as long as they can.
+pub fn let_all_own(all: bool) {
+    ALL_OWN.set(all);
 }
 
 /// How the models that this thread runs from now on load.
@@ -287,7 +295,7 @@ impl RawLock for RawMutex {
     }
 
     fn lock_if_owner(&self) -> Option<()> {
-        None
+        ALL_OWN.get().then(|| self.lock())
     }
 
     unsafe fn unlock(this: *const Self, (): ()) {
@@ -362,6 +370,7 @@ impl Sealed for Biased {}
 
 impl Lock for Biased {
     type Raw = Watched<BiasedMutex>;
+    const SHARED: bool = true;
     type Room = <super::Locked as Lock>::Room;
 
     fn shard_count() -> usize {

@@ -36,6 +36,18 @@ pub enum Rule {
     Stamp,
     /// Before the limit is reported, all shards are looked at under all their locks.
     AllLocks,
+    /// A drop without the lock marks its slot before it looks for walks and holds.
+    Leave,
+    /// A drop without the lock looks for walks.
+    LookForWalks,
+    /// A walk says that it is in a shard before it looks for objects there.
+    ComeIn,
+    /// There are barriers between what drops without the lock, walks and holds say, and their looks.
+    Handshake,
+    /// A drop without the lock looks whether a hold that has ended since has made a key of its object.
+    LateKey,
+    /// A slot whose object was dropped without the lock is no longer marked when it is free.
+    ComeBack,
     /// A biased lock's owner looks whether the bias was revoked.
     OwnerLooks,
     /// Who revokes a bias waits until the owner is not inside.

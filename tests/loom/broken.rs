@@ -34,6 +34,13 @@ broken! {
     pass_on_what_was_seen: PassOrder in holds::shared_hold_and_drop;
     clear_the_stamp: Stamp in holds::key_and_drop_and_reuse;
     all_locks_at_the_limit: AllLocks in growth::free_slot_that_moves;
+    mark_what_leaves: Leave in walks::visit_and_drop;
+    look_for_walks_when_leaving: LookForWalks in walks::visit_and_drop;
+    say_that_a_walk_is_there: ComeIn in walks::visit_and_drop;
+    barrier_of_walks_and_drops: Handshake in walks::visit_and_drop;
+    barrier_of_holds_and_drops: Handshake in holds::hold_and_drop;
+    look_for_keys_made_since: LateKey in holds::iterated_keys_and_drop;
+    forget_the_mark_of_what_is_free: ComeBack in walks::visit_of_what_was_made_in_a_slot_that_was_left;
     owner_looks: OwnerLooks in locks::owner_and_revoker;
     revoker_waits: RevokerWaits in locks::owner_and_revoker;
     barrier: Barrier in locks::owner_and_revoker;

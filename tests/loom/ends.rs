@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mem_pool::generic::FixedPool;
 use mem_pool::{Locked, Shared, Unique};
 
-use crate::support::{Ledger, Thing, join, model, spawn, spawn_two};
+use crate::support::{Ledger, Thing, biased_model, join, model, spawn, spawn_two};
 use crate::walks::pool;
 
 #[test]
@@ -101,7 +101,7 @@ pub fn pool_drop_and_handle_drop() {
 /// As above, behind the biased lock: its memory is freed by whoever comes last.
 #[test]
 pub fn pool_drop_and_handle_drop_behind_a_biased_lock() {
-    model("pool drop x handle drop, biased lock", || {
+    biased_model("pool drop x handle drop, biased lock", || {
         let (ledger, pool) = (Ledger::default(), pool::<mem_pool::model::Biased>());
         let handles = [0, 1].map(|id| pool.alloc(ledger.thing(id)));
         let droppers = spawn_two(handles, drop);
@@ -114,7 +114,7 @@ pub fn pool_drop_and_handle_drop_behind_a_biased_lock() {
 /// The lock's owner drops, at once where it can, while the pool ends.
 #[test]
 pub fn pool_drop_and_handle_drop_by_the_owner_of_a_biased_lock() {
-    model("pool drop x handle drop by the owner, biased lock", || {
+    biased_model("pool drop x handle drop by the owner, biased lock", || {
         let (ledger, pool) = (Ledger::default(), pool::<mem_pool::model::Biased>());
         let handles = [0, 1].map(|id| pool.alloc(ledger.thing(id)));
         let ender = spawn(1, move || drop(pool));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mem_pool::model::{BiasedLock, Numbers, set_number};
 
-use crate::support::{Plain, join, model, spawn};
+use crate::support::{Plain, biased_model, join, spawn};
 
 #[derive(Default)]
 struct Guarded {
@@ -29,7 +29,7 @@ fn owned() -> Arc<Guarded> {
 
 #[test]
 pub fn owner_and_revoker() {
-    model("biased lock: owner, revoker", || {
+    biased_model("biased lock: owner, revoker", || {
         let guarded = owned();
         let other = Arc::clone(&guarded);
         let revoker = spawn(1, move || other.add_one());
@@ -42,7 +42,7 @@ pub fn owner_and_revoker() {
 
 #[test]
 pub fn owner_and_two_revokers() {
-    model("biased lock: owner, two revokers", || {
+    biased_model("biased lock: owner, two revokers", || {
         let guarded = owned();
         let revokers = [1, 3].map(|number| {
             let other = Arc::clone(&guarded);
@@ -58,7 +58,7 @@ pub fn owner_and_two_revokers() {
 
 #[test]
 pub fn first_lock_is_a_race() {
-    model("biased lock: two would be owners", || {
+    biased_model("biased lock: two would be owners", || {
         let guarded = Arc::new(Guarded::default());
         let other = Arc::clone(&guarded);
         let thread = spawn(1, move || {
@@ -76,7 +76,7 @@ pub fn first_lock_is_a_race() {
 pub fn owner_takes_the_bias_up_again() {
     let again = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&again);
-    model("biased lock: bias taken up again", move || {
+    biased_model("biased lock: bias taken up again", move || {
         let guarded = owned();
         let other = Arc::clone(&guarded);
         let revoker = spawn(1, move || {
@@ -103,7 +103,7 @@ pub fn owner_takes_the_bias_up_again() {
 pub fn number_is_handed_on() {
     let owners = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&owners);
-    model("biased lock: owner's number is handed on", move || {
+    biased_model("biased lock: owner's number is handed on", move || {
         let (guarded, numbers) = (Arc::new(Guarded::default()), Arc::new(Numbers::default()));
         let threads = [0, 1].map(|_| {
             let (guarded, numbers) = (Arc::clone(&guarded), Arc::clone(&numbers));

@@ -13,31 +13,46 @@ use std::time::{Duration, Instant};
 
 use loom::cell::UnsafeCell;
 use loom::thread::JoinHandle;
-use mem_pool::model::{set_number, try_every_order};
+use mem_pool::model::{let_all_own, set_number, try_every_order};
 
-/// Runs a model, with loads that may be stale and then with loads in every order. `LOOM_MAX_PREEMPTIONS` and
-/// `LOOM_MAX_DURATION` (in seconds) bound each of the two runs; `MODEL_DEEP` does away with the bound of 3 preemptions that there
-/// is otherwise. A run that was cut short has a `+` behind the number of its executions.
+/// Runs a model with nobody as owner of a shard and then with everybody, each time with loads that may be stale and then with
+/// loads in every order. `LOOM_MAX_PREEMPTIONS` and `LOOM_MAX_DURATION` (in seconds) bound each of the runs; `MODEL_DEEP` does away
+/// with the bound of 3 preemptions that there is otherwise. A run that was cut short has a `+` behind the number of its executions.
 ///
 /// The model's own thread has number 2; an even number means the first shard, an odd one the second.
 #[track_caller]
 pub fn model(name: &str, f: impl Fn() + Sync + Send + 'static) {
-    run_twice(name, 3, f);
+    run_each(name, &[false, true], 3, f);
 }
 
 /// As [`model`], with a bound of 2 preemptions.
 #[track_caller]
 pub fn large_model(name: &str, f: impl Fn() + Sync + Send + 'static) {
-    run_twice(name, 2, f);
+    run_each(name, &[false, true], 2, f);
 }
 
-fn run_twice(name: &str, preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
+/// As [`model`], of locks that find their owners themselves.
+#[track_caller]
+pub fn biased_model(name: &str, f: impl Fn() + Sync + Send + 'static) {
+    run_each(name, &[false], 3, f);
+}
+
+fn run_each(
+    name: &str,
+    all_own: &[bool],
+    preemptions: usize,
+    f: impl Fn() + Sync + Send + 'static,
+) {
     let f = Arc::new(f);
-    let runs = [false, true].map(|every_order| {
-        try_every_order(every_order);
-        run(preemptions, Arc::clone(&f))
-    });
-    println!("model {name:55} {} {}", runs[0], runs[1]);
+    let mut line = format!("model {name:55}");
+    for &all_own in all_own {
+        let_all_own(all_own);
+        for every_order in [false, true] {
+            try_every_order(every_order);
+            line += &format!(" {}", run(preemptions, Arc::clone(&f)));
+        }
+    }
+    println!("{line}");
 }
 
 /// How long a run took.

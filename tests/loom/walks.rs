@@ -8,7 +8,7 @@ use mem_pool::generic::FixedPool;
 use mem_pool::model::Biased;
 use mem_pool::{Keyed, Lock, Locked, PoolBox, Shared, ThroughPool};
 
-use crate::support::{Ledger, Thing, join, large_model, model, spawn, spawn_two};
+use crate::support::{Ledger, Thing, biased_model, join, large_model, model, spawn, spawn_two};
 
 /// A pool of four slots in the shard of the model's own thread.
 pub fn pool<L: Lock>() -> Arc<FixedPool<Thing, Shared, L>> {
@@ -26,8 +26,8 @@ fn times(seen: &[usize], id: usize) -> usize {
     seen.iter().filter(|&&other| other == id).count()
 }
 
-fn visit_and_drop_with<L: Lock + Send + Sync>(name: &str) {
-    model(name, || {
+fn visit_and_drop_with<L: Lock + Send + Sync>(name: &str, run: fn(&str, fn())) {
+    run(name, || {
         let (ledger, pool) = (Ledger::default(), pool::<L>());
         let (first, second) = (pool.alloc(ledger.thing(0)), pool.alloc(ledger.thing(1)));
         let dropper = spawn(1, move || drop(first));
@@ -43,18 +43,18 @@ fn visit_and_drop_with<L: Lock + Send + Sync>(name: &str) {
 
 #[test]
 pub fn visit_and_drop() {
-    visit_and_drop_with::<Locked>("visit x drop");
+    visit_and_drop_with::<Locked>("visit x drop", model);
 }
 
 #[test]
 pub fn visit_and_drop_behind_a_biased_lock() {
-    visit_and_drop_with::<Biased>("visit x drop, biased lock");
+    visit_and_drop_with::<Biased>("visit x drop, biased lock", biased_model);
 }
 
 /// The lock's owner drops, at once where it can, while somebody else walks.
 #[test]
 pub fn visit_and_drop_by_the_owner_of_a_biased_lock() {
-    model("visit x drop by the owner, biased lock", || {
+    biased_model("visit x drop by the owner, biased lock", || {
         let (ledger, pool) = (Ledger::default(), pool::<Biased>());
         let (first, second) = (pool.alloc(ledger.thing(0)), pool.alloc(ledger.thing(1)));
         let its = Arc::clone(&pool);
@@ -122,6 +122,24 @@ pub fn visit_and_drop_then_alloc() {
         drop(join(dropper));
         ledger.assert_gone([0, 2, 3]);
         drop(second);
+    });
+}
+
+/// What is made in a slot whose object another thread has dropped is seen again, whether the drop met a walk or not.
+#[test]
+pub fn visit_of_what_was_made_in_a_slot_that_was_left() {
+    model("visit x drop; alloc, visit", || {
+        let (ledger, pool) = (Ledger::default(), pool::<Locked>());
+        let handles = [0, 1, 2, 3].map(|id| pool.alloc(ledger.thing(id)));
+        let [first, second, third, fourth] = handles;
+        let dropper = spawn(1, move || drop(second));
+        assert!((3..=4).contains(&seen(&pool).len()));
+        join(dropper);
+        ledger.assert_gone([1]);
+        let new = pool.alloc(ledger.thing(4));
+        assert_eq!(seen(&pool), [0, 4, 2, 3]);
+        drop((first, new, third, fourth));
+        ledger.assert_gone([0, 2, 3, 4]);
     });
 }
 

@@ -11,6 +11,7 @@ use rstest::rstest;
 use super::*;
 use crate::fixed::header::Origin;
 use crate::fixed::layout::{CHUNK, SlotLayout};
+use crate::sync::Ordering;
 
 /// What a walk over all chunks counts.
 #[derive(Debug, Default)]
@@ -231,7 +232,7 @@ impl Fixture {
 
     fn release(&mut self, lease: Lease) -> Option<Idle> {
         self.leased.remove(&lease.slot().addr().get());
-        self.slots.end(&lease);
+        lease.end();
         let idle = self.slots.release(lease);
         self.check();
         idle
@@ -256,7 +257,7 @@ impl Fixture {
     }
 
     fn defer(&mut self, lease: Lease) {
-        self.slots.end(&lease);
+        lease.end();
         self.slots.defer(lease);
         self.check();
     }

@@ -72,7 +72,7 @@ impl Stream {
     }
 
     fn begin_to_end(&mut self, lease: Lease) {
-        self.fixture.slots.end(&lease);
+        lease.end();
         self.fixture.slots.hide_ending(&lease);
         self.ending.push(lease);
     }
