@@ -277,7 +277,7 @@ impl<T, L: Lock> PoolBox<T, Unique, L> {
         // SAFETY: owns-lease: initialised, and the handle was its only way. Read once: the slot is freed next.
         let object = unsafe { lease.slot().cast::<T>().read() };
         // SAFETY: owns-lease: the pool has lock `L`, and is not walked; its object was moved out.
-        unsafe { release_unseen::<L, false>(lease, false) };
+        unsafe { release_unseen::<L>(lease, false) };
         object
     }
 }

@@ -18,7 +18,7 @@ use super::layout::Slot;
 use super::lease::{Due, Idle, Lease};
 use super::shard::{
     SlotGuard, SlotShard, SlotShards, count_drop_unlocked, finish, leave, lock_shard_of,
-    release_and_finish, release_ending_and_finish, release_unseen, shard_of,
+    release_and_finish, release_ending_and_finish, release_left, release_unseen, shard_of,
 };
 use super::slots::Slots;
 use crate::access::Access;
@@ -39,20 +39,35 @@ pub(crate) unsafe fn retire<T: ?Sized, A: Access, L: Lock>(object: NonNull<T>) {
         unsafe { retire_walked::<T, L>(object, lease) }
     } else {
         // SAFETY: passed on.
-        unsafe { retire_unseen::<T, L, false>(object, lease) }
+        unsafe { retire_unwalked::<T, L>(object, lease) }
     }
 }
 
 /// # Safety
 ///
-/// As [`retire`]; the pool gives no references to its objects, or this one [has `LEFT`](leave).
+/// As [`retire`]; the pool gives no references to its objects.
 #[inline]
-unsafe fn retire_unseen<T: ?Sized, L: Lock, const LEFT: bool>(object: NonNull<T>, lease: Lease) {
-    let counted = LEFT || needs_drop::<T>();
-    if counted && !LEFT {
+unsafe fn retire_unwalked<T: ?Sized, L: Lock>(object: NonNull<T>, lease: Lease) {
+    let counted = needs_drop::<T>();
+    if counted {
         // SAFETY: the caller's pool has lock `L`.
         unsafe { count_drop_unlocked::<L>(&lease) };
     }
+    // SAFETY: passed on.
+    unsafe { retire_unseen::<T, L, false>(object, lease, counted) }
+}
+
+/// Ends an object that nobody else sees; `counted` says whether it was counted out.
+///
+/// # Safety
+///
+/// As [`retire`]; the pool gives no references to its objects, or this one [has `LEFT`](leave).
+#[inline]
+unsafe fn retire_unseen<T: ?Sized, L: Lock, const LEFT: bool>(
+    object: NonNull<T>,
+    lease: Lease,
+    counted: bool,
+) {
     let release = ReleaseUnseen::<L, LEFT>::new(lease, counted);
     // SAFETY: the caller gives the object up, and nobody else has a reference to it. `release` returns the slot even if
     // the destructor panics.
@@ -97,7 +112,7 @@ unsafe fn retire_elsewhere<T: ?Sized, L: Lock>(object: NonNull<T>, lease: Lease)
     // SAFETY: the caller's pool has lock `L`; the lease is given up under the lock, or kept hidden.
     match unsafe { leave::<L>(&lease) } {
         // SAFETY: passed on.
-        Ok(()) => unsafe { retire_unseen::<T, L, true>(object, lease) },
+        Ok(()) => unsafe { retire_unseen::<T, L, true>(object, lease, true) },
         // SAFETY: passed on.
         Err(slots) => unsafe { retire_locked(object, lease, slots) },
     }
@@ -212,7 +227,8 @@ impl<L: Lock> Drop for Release<L> {
     }
 }
 
-/// As [`Release`], for a slot that nobody else sees, and to be told when the destructor has returned.
+/// As [`Release`], for a slot that nobody else sees (it has `LEFT`, or the pool is not walked), and to be told when the destructor has
+/// returned.
 struct ReleaseUnseen<L: Lock, const LEFT: bool> {
     lease: ManuallyDrop<Lease>,
     /// Whether its object has been counted out.
@@ -233,11 +249,24 @@ impl<L: Lock, const LEFT: bool> ReleaseUnseen<L, LEFT> {
     /// As dropping it, inlined.
     #[inline(always)]
     fn now(self) {
-        let mut this = ManuallyDrop::new(self);
-        // SAFETY: `this` is not used again.
-        let lease = unsafe { ManuallyDrop::take(&mut this.lease) };
-        // SAFETY: as in `drop`.
-        unsafe { release_unseen::<L, LEFT>(lease, this.counted) };
+        // SAFETY: it is not used again.
+        unsafe { ManuallyDrop::new(self).release() }
+    }
+
+    /// # Safety
+    ///
+    /// Once; then this is not used again.
+    #[inline(always)]
+    unsafe fn release(&mut self) {
+        // SAFETY: the field is not used again.
+        let lease = unsafe { ManuallyDrop::take(&mut self.lease) };
+        if LEFT {
+            // SAFETY: this was made for a slot that has left, of a pool with lock `L`; its object is gone.
+            unsafe { release_left::<L>(lease) }
+        } else {
+            // SAFETY: this was made for a slot of a pool with lock `L` that nobody walks; its object is gone.
+            unsafe { release_unseen::<L>(lease, self.counted) }
+        }
     }
 }
 
@@ -245,10 +274,8 @@ impl<L: Lock, const LEFT: bool> Drop for ReleaseUnseen<L, LEFT> {
     /// Where the destructor has panicked.
     #[cold]
     fn drop(&mut self) {
-        // SAFETY: this is the drop; the field is not used again.
-        let lease = unsafe { ManuallyDrop::take(&mut self.lease) };
-        // SAFETY: this is made for a slot of a pool with lock `L` that nobody else sees, whose object is gone.
-        unsafe { release_unseen::<L, LEFT>(lease, self.counted) };
+        // SAFETY: this is the drop.
+        unsafe { self.release() }
     }
 }
 

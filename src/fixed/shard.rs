@@ -25,7 +25,8 @@ pub(crate) use grow::reserve;
 #[cfg(feature = "rayon")]
 pub(crate) use release::Keep;
 pub(crate) use release::{
-    finish, release_and_finish, release_ending_and_finish, release_unseen, shrink, trim,
+    finish, release_and_finish, release_ending_and_finish, release_left, release_unseen, shrink,
+    trim,
 };
 pub(crate) use remote::{come_in, go_out, leave};
 

@@ -7,21 +7,31 @@ use crate::fixed::region::Detached;
 use crate::fixed::slots::Slots;
 use crate::sync::{Claim, Lock, Ordering, Shard};
 
-/// Gives back the slot of an object that nobody but its handle's owner could see: in a pool that nobody walks, or one that has
-/// `LEFT`. `counted` says whether the object was counted out.
+/// Gives back the slot of an object of a pool that nobody walks; `counted` says whether the object was counted out.
 ///
 /// # Safety
 ///
-/// - The slot's pool has lock `L`, and is not walked, or the slot [has left](super::leave).
+/// - The slot's pool has lock `L` and is not walked.
 /// - Its object was destroyed or moved out.
 #[inline]
-pub(crate) unsafe fn release_unseen<L: Lock, const LEFT: bool>(lease: Lease, counted: bool) {
+pub(crate) unsafe fn release_unseen<L: Lock>(lease: Lease, counted: bool) {
     // SAFETY: one-lease, as in `lock_shard_of`; the lease is given up under this lock, or kept.
     match unsafe { Shard::lock_raw_at_once(shard_of::<L>(&lease)) } {
         // SAFETY: passed on.
-        None => unsafe { release_late::<L, LEFT>(lease, counted) },
-        Some(slots) => release_locked::<_, LEFT, _>(slots, lease, counted),
+        None => unsafe { release_late::<L>(lease, counted) },
+        Some(slots) => release_locked(slots, lease, counted),
     }
+}
+
+/// Gives back the slot of an object that [has left](super::leave), and so was counted out.
+///
+/// # Safety
+///
+/// - The slot's pool has lock `L`.
+/// - Its object was destroyed.
+pub(crate) unsafe fn release_left<L: Lock>(lease: Lease) {
+    // SAFETY: passed on. (Should the lock be this thread's by now, or nobody's, the slot may be posted all the same.)
+    unsafe { release_elsewhere::<L, true>(lease, true) }
 }
 
 /// Gives back a slot of a shard whose lock must be waited for, or is another thread's, or nobody's. Not inlined: all that drop
@@ -31,20 +41,20 @@ pub(crate) unsafe fn release_unseen<L: Lock, const LEFT: bool>(lease: Lease, cou
 ///
 /// As [`release_unseen`].
 #[inline(never)]
-unsafe fn release_late<L: Lock, const LEFT: bool>(lease: Lease, counted: bool) {
+unsafe fn release_late<L: Lock>(lease: Lease, counted: bool) {
     // SAFETY: one-lease, as in `lock_shard_of`; the lease is given up under this lock, or kept.
     match unsafe { Shard::lock_raw_if_owner(shard_of::<L>(&lease)) } {
         // SAFETY: passed on.
-        None => unsafe { release_elsewhere::<L, LEFT>(lease, counted) },
-        Some(slots) => release_locked::<_, LEFT, _>(slots, lease, counted),
+        None => unsafe { release_elsewhere::<L, false>(lease, counted) },
+        Some(slots) => release_locked(slots, lease, counted),
     }
 }
 
-/// Gives back a slot of a shard whose lock is another thread's, or nobody's.
+/// Gives back a slot of a shard whose lock is another thread's, or nobody's; `LEFT` says whether it has left.
 ///
 /// # Safety
 ///
-/// As [`release_unseen`].
+/// As [`release_unseen`] or [`release_left`].
 unsafe fn release_elsewhere<L: Lock, const LEFT: bool>(lease: Lease, counted: bool) {
     // SAFETY: one-lease: the slot's region is attached and keeps the shard up to the last access of `post`, the unlock of the
     // inbox, or else the lease is still here. All that is touched is in cells.
@@ -62,19 +72,19 @@ unsafe fn release_elsewhere<L: Lock, const LEFT: bool>(lease: Lease, counted: bo
         receive(&mut slots, shard);
         slots.flush();
     }
-    release_locked::<_, LEFT, _>(slots, lease, counted);
+    if LEFT {
+        lease.come_back();
+    }
+    release_locked(slots, lease, counted);
 }
 
 /// Gives back a slot under its shard's lock.
 #[inline]
-fn release_locked<L: Lock, const LEFT: bool, const AT_ONCE: bool>(
+fn release_locked<L: Lock, const AT_ONCE: bool>(
     mut slots: SlotGuard<'_, L, AT_ONCE>,
     lease: Lease,
     counted: bool,
 ) {
-    if LEFT {
-        lease.come_back();
-    }
     if counted {
         slots.count_in(); // to release it counts it out, once more
     }
