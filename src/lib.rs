@@ -148,7 +148,7 @@
 //!  shard { lock, magazine of free slots, list of chunks }      a few per pool; a thread has a home shard
 //! ```
 //!
-//! `alloc` locks the thread's home shard and pops a slot off its magazine; a drop locks the shard of the object's chunk and
+//! `alloc` locks the thread's home shard and pops a slot off its magazine; a drop there locks the shard of the object's chunk and
 //! pushes it. No bitmap is touched: they are made exact when a walk looks at them, by flushing the magazine, and where more than
 //! the 1024 slots that it has room for come or go at once. (The magazine is after Bonwick and Adams, "Magazines and Vmem", 2001;
 //! bitmaps instead of free lists are what lets a pool be walked.)

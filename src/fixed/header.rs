@@ -32,7 +32,8 @@ pub(crate) struct Origin {
 /// - *own-layout*: `first` points at slot 0 with the provenance of the whole region; `groups` at as many groups as
 ///   `total` slots need.
 /// - *stamped*: `stamps` is null or points at `total` stamps that go with the chunk. The stamp of a slot is not zero only
-///   while an object lives in it whose drop has not begun and of which a weak key was made.
+///   while an object lives in it whose drop has not begun and of which a weak key was made; or whose drop has found a hold, which
+///   has just made that key, and waits for the lock to clear it.
 /// - *linked-is-live*: a chunk is in its shard's lists exactly while its region is attached, and what it is linked to is too.
 #[repr(C, align(64))]
 pub(crate) struct Header {
@@ -324,6 +325,11 @@ impl Header {
             bits.get() & slots,
             0,
             "partition: a free slot is freed again"
+        );
+        debug_assert_eq!(
+            self.groups()[group].leaving.load(Ordering::Relaxed) & slots,
+            0,
+            "marked-until-received: it would be seen by nobody"
         );
         bits.set(bits.get() | slots);
         self.free.set(before + count as u32);

@@ -34,8 +34,8 @@ const DEAD: &str = "no live object of the held pool answers to this key";
 struct Held<'p, T, A: Access, L: Lock> {
     store: &'p Store<T, A, L>,
     shards: &'p SlotShards<L>,
-    /// The shards whose lock was taken since the count was raised: from then on every drop there sees the hold. (Those without the
-    /// lock do anyway.)
+    /// The shards whose lock was taken since the count was raised: from then on every drop there sees the hold, but for those that
+    /// [leave](super::shard::leave), of whose objects it sees nothing.
     passed: AtomicU64,
 }
 
@@ -67,7 +67,7 @@ impl<'p, T, A: Access, L: Lock> Held<'p, T, A, L> {
         unsafe { key.find(shard) }.map(NonNull::cast)
     }
 
-    /// Takes the lock of a shard once, so that drops and detachments there are either over or see the hold.
+    /// Takes the lock of a shard once, so that drops and detachments under it are either over or see the hold.
     #[cold]
     fn pass(&self, index: usize) -> Option<()> {
         if index >= self.shards.count() {

@@ -78,8 +78,8 @@ impl<T> WeakKey<T> {
         Self::of_stamped(shard, header, header.index_of(lease.slot()))
     }
 
-    /// The key of a live object in a chunk that has stamps. The object's drop cannot begin meanwhile: the caller has its
-    /// handle or its shard's lock.
+    /// The key of a live object in a chunk that has stamps. The object's drop is not carried out meanwhile: the caller has its handle,
+    /// or a hold and its shard's lock.
     pub(crate) fn of_stamped<L: Lock>(shard: &SlotShard<L>, header: &Header, index: usize) -> Self {
         let stamps = header
             .stamps()

@@ -98,7 +98,7 @@ pub(crate) fn adopt<T, L: Lock>(
 /// Takes an adopted object out of the pool again.
 pub(crate) fn remove<T, L: Lock>(store: &mut Store<T, Keyed, L>, key: WeakKey<T>) -> Option<T> {
     let disown = |slots: &mut Slots, slot: NonNull<u8>| {
-        // SAFETY: the key was found in this shard: the slot holds a live object.
+        // SAFETY: the key was found in this shard, which is locked: the slot has a lease, though its handle may just be dropped.
         unsafe { slots.disown(slot) }
     };
     // SAFETY: the slot is kept only with its lease.

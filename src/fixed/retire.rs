@@ -2,13 +2,13 @@
 //! How an object ends: who runs its destructor, when, and how its slot becomes free again.
 //!
 //! Of a [`Unique`](crate::Unique) object the destructor runs first, then the slot is released: one round under the lock.
-//! A pool that is walked must hide the slot first, or leave it to the walks and holds that may be looking; then the
-//! destructor runs, with no lock held, and a second round releases the slot. (Without a destructor one round is enough.)
+//! In a pool that is walked the lock's owner must hide the slot first, or leave it to the walks and holds that may be looking; then
+//! the destructor runs, with no lock held, and a second round releases the slot. (Without a destructor one round is enough.)
 //! To hide one slot is no look at its group, if no walk is inside: the shard remembers its address, and tells the group when a
 //! walk comes, or when the next one is hidden.
 //!
-//! All this is what the lock's owner does. On other threads an object of such a pool [leaves](leave), without the lock, if nobody
-//! may be looking; else it ends like the owner's.
+//! On other threads an object of such a pool [leaves](leave), without the lock, if nobody may be looking; else it ends like the
+//! owner's.
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -109,7 +109,7 @@ unsafe fn retire_late<T: ?Sized, L: Lock>(object: NonNull<T>, lease: Lease) {
 ///
 /// As [`retire`].
 unsafe fn retire_elsewhere<T: ?Sized, L: Lock>(object: NonNull<T>, lease: Lease) {
-    // SAFETY: the caller's pool has lock `L`; the lease is given up under the lock, or kept hidden.
+    // SAFETY: the caller's pool has lock `L`; the lease is given up under the lock that is given, or kept hidden.
     match unsafe { leave::<L>(&lease) } {
         // SAFETY: passed on.
         Ok(()) => unsafe { retire_unseen::<T, L, true>(object, lease, true) },

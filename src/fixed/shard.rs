@@ -106,13 +106,14 @@ impl Common {
         self.capacity.load(Ordering::Relaxed)
     }
 
-    /// Whether the pool is held; read under a shard's lock, so that a hold opened before is seen.
+    /// Whether the pool is held; read under a shard's lock, or behind a barrier, so that a hold opened before is seen.
     #[inline]
     pub(crate) fn is_held(&self) -> bool {
         keeps(Rule::HoldCheck) && self.holds.load(Ordering::Acquire) != 0
     }
 
-    /// One more hold, before it looks for objects: a drop without a lock either sees it, or has marked its slot. Overflow is out of reach but for leaked ones: then the process aborts.
+    /// One more hold, before it looks for objects: a drop without the lock either sees it, or has marked its slot before. Overflow is
+    /// out of reach but for leaked ones: then the process aborts.
     pub(crate) fn raise_hold(&self) {
         if self.holds.fetch_add(1, Ordering::Relaxed) > usize::MAX / 2 {
             std::process::abort();
@@ -303,7 +304,7 @@ fn received<L: Lock>(slots: &mut Slots, shard: &SlotShard<L>) -> impl FnMut(Leas
         if have_left {
             lease.come_back();
         }
-        slots.count_in(); // its post, or its owner, counted it out
+        slots.count_in(); // whoever dropped it, or posted it, counted it out
         let idle = slots.release(lease);
         debug_assert!(idle.is_none(), "there are no posts in a counted shard");
     }

@@ -127,10 +127,25 @@ mod tests {
     #[repr(align(64))]
     struct Line(AtomicUsize);
 
+    fn store(line: &AtomicUsize, round: usize) {
+        line.store(round, Ordering::Relaxed);
+    }
+
+    fn modify(line: &AtomicUsize, _: usize) {
+        line.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// In which rounds a thread that says that it is there, then passes a barrier, sees the other.
     ///
     /// It comes a little later each time, up to so many steps, so that the two meet whatever their pace.
-    fn seen(mine: &Line, other: &Line, arrived: &Line, late: usize, barrier: fn()) -> Vec<bool> {
+    fn seen(
+        mine: &Line,
+        other: &Line,
+        arrived: &Line,
+        late: usize,
+        say: fn(&AtomicUsize, usize),
+        barrier: fn(),
+    ) -> Vec<bool> {
         let round = |n: usize| {
             arrived.0.fetch_add(1, Ordering::SeqCst);
             let mut turns = 0_u32;
@@ -143,7 +158,7 @@ mod tests {
             (0..n % late).for_each(|step| {
                 black_box(step);
             });
-            mine.0.store(n, Ordering::Relaxed);
+            say(&mine.0, n);
             barrier();
             other.0.load(Ordering::Relaxed) >= n
         };
@@ -155,9 +170,21 @@ mod tests {
         decide();
         let (a, b, arrived) = (Line::default(), Line::default(), Line::default());
         std::thread::scope(|scope| {
-            let light = scope.spawn(|| seen(&a, &b, &arrived, 97, light));
-            let heavy = seen(&b, &a, &arrived, 1, heavy);
+            let light = scope.spawn(|| seen(&a, &b, &arrived, 97, store, light));
+            let heavy = seen(&b, &a, &arrived, 1, store, heavy);
             let both = light.join().unwrap().into_iter().zip(heavy);
+            assert_eq!(both.filter(|&seen| seen == (false, false)).count(), 0);
+        });
+    }
+
+    #[test]
+    fn a_read_modify_write_and_its_barrier_are_one() {
+        let (a, b, arrived) = (Line::default(), Line::default(), Line::default());
+        std::thread::scope(|scope| {
+            let first =
+                scope.spawn(|| seen(&a, &b, &arrived, 97, modify, behind_read_modify_write));
+            let second = seen(&b, &a, &arrived, 1, modify, behind_read_modify_write);
+            let both = first.join().unwrap().into_iter().zip(second);
             assert_eq!(both.filter(|&seen| seen == (false, false)).count(), 0);
         });
     }

@@ -198,7 +198,8 @@ impl<T, A: Access, L: Lock> IterKeys<'_, T, A, L> {
             install_stamps(shard, header);
         }
         let index = header.index_of(object.cast());
-        // A drop would clear the stamp before we gave it: so, under its lock.
+        // A drop would clear the stamp before we gave it: so, under its lock. (One without the lock may have done so, but then it
+        // looks again, or finds the hold, and clears it once more: no-late-key.)
         let slots = shard.lock();
         let (group, bit) = header.group_of(index);
         let key = (group.dropped() & bit == 0).then(|| WeakKey::of_stamped(shard, header, index));

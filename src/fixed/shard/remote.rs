@@ -34,33 +34,32 @@ use crate::sync::{Lock, Ordering, Rule, barrier, keeps};
 pub(crate) unsafe fn leave<'a, L: Lock>(lease: &Lease) -> Result<(), SlotGuard<'a, L>> {
     // SAFETY: one-lease: the slot's region is attached and keeps the shard. What is touched here is in cells, or never changes.
     let shard: &SlotShard<L> = unsafe { shard_of::<L>(lease).as_ref() };
-    let may_leave = L::SHARED && shard.shards().common().config.keep_empty.is_none();
-    if may_leave {
-        count_drop(shard, false);
+    let has_posts = L::SHARED && shard.shards().common().config.keep_empty.is_none();
+    // The first look saves the mark of who would not leave anyway.
+    let marks = has_posts && is_left_alone(shard);
+    if marks {
+        count_drop(shard, false); // before the mark: what a walk does not find is not counted either
         lease.end();
         lease.leave();
         barrier::behind_read_modify_write();
-        if is_alone(shard, lease) {
+        if is_left_alone(shard) && (lease.has_ended() || !keeps(Rule::LateKey)) {
             return Ok(());
         }
     }
     // SAFETY: passed on.
     let mut slots = unsafe { lock_shard_of::<L>(lease) };
-    if may_leave {
+    if marks {
         lease.come_back();
         slots.count_in();
     }
     Err(slots)
 }
 
-/// Whether nobody has looked at an object who still may, nor made a key of it since it was ended: a hold may have done that, and be
-/// gone.
+/// Whether no walk is in a shard, and no hold in its pool: then who was there has gone.
 #[inline]
-fn is_alone<L: Lock>(shard: &SlotShard<L>, lease: &Lease) -> bool {
+fn is_left_alone<L: Lock>(shard: &SlotShard<L>) -> bool {
     let walks = shard.open().others.walks.load(Ordering::Acquire);
-    (walks == 0 || !keeps(Rule::LookForWalks))
-        && !shard.shards().common().is_held()
-        && (lease.has_ended() || !keeps(Rule::LateKey))
+    (walks == 0 || !keeps(Rule::LookForWalks)) && !shard.shards().common().is_held()
 }
 
 /// A walk comes into a shard: before it looks for objects there.
@@ -76,7 +75,8 @@ pub(crate) fn come_in<L: Lock>(slots: &SlotGuard<'_, L>) {
 pub(crate) fn go_out<L: Lock>(slots: &SlotGuard<'_, L>) {
     if L::SHARED && keeps(Rule::ComeIn) {
         let walks = &slots.shard().open().others.walks;
-        // Nobody else writes: the shard is locked.
-        walks.store(walks.load(Ordering::Relaxed) - 1, Ordering::Release);
+        let others = walks.load(Ordering::Relaxed).checked_sub(1);
+        // Nobody else writes, for the shard is locked; and so the last of several has seen the others go.
+        walks.store(others.expect("it came in"), Ordering::Release);
     }
 }
