@@ -5,7 +5,9 @@ use std::sync::Arc;
 use mem_pool::generic::FixedPool;
 use mem_pool::{Locked, Shared, Unique};
 
-use crate::support::{Ledger, Thing, biased_model, join, model, spawn, spawn_two};
+use crate::support::{
+    Ledger, Thing, biased_model, join, large_biased_model, model, spawn, spawn_two,
+};
 use crate::walks::pool;
 
 #[test]
@@ -101,7 +103,7 @@ pub fn pool_drop_and_handle_drop() {
 /// As above, behind the biased lock: its memory is freed by whoever comes last.
 #[test]
 pub fn pool_drop_and_handle_drop_behind_a_biased_lock() {
-    biased_model("pool drop x handle drop, biased lock", || {
+    large_biased_model("pool drop x handle drop, biased lock", || {
         let (ledger, pool) = (Ledger::default(), pool::<mem_pool::model::Biased>());
         let handles = [0, 1].map(|id| pool.alloc(ledger.thing(id)));
         let droppers = spawn_two(handles, drop);

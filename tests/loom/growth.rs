@@ -6,7 +6,7 @@ use mem_pool::generic::FixedPool;
 use mem_pool::model::Biased;
 use mem_pool::{Locked, Shared, Unique};
 
-use crate::support::{Ledger, Plain, Thing, biased_model, join, model, spawn};
+use crate::support::{Ledger, Plain, Thing, join, large_biased_model, model, spawn};
 use crate::walks::pool;
 
 /// Both threads are at home in one shard.
@@ -201,7 +201,7 @@ pub fn limit_and_full_inbox() {
 /// Drops that begin without the lock are counted apart: those of its owner, and those of others.
 #[test]
 pub fn drops_of_the_owner_and_of_another() {
-    biased_model("unique: owner's drop x another's drop x len", || {
+    large_biased_model("unique: owner's drop x another's drop x len", || {
         let ledger = Ledger::default();
         let builder = FixedPool::<Thing, Shared, Biased>::builder();
         let pool: Arc<FixedPool<Thing, Unique, Biased>> =

@@ -37,6 +37,12 @@ pub fn biased_model(name: &str, f: impl Fn() + Sync + Send + 'static) {
     run_each(name, &[false], 3, f);
 }
 
+/// As [`biased_model`], with a bound of 2 preemptions.
+#[track_caller]
+pub fn large_biased_model(name: &str, f: impl Fn() + Sync + Send + 'static) {
+    run_each(name, &[false], 2, f);
+}
+
 fn run_each(
     name: &str,
     all_own: &[bool],

@@ -521,7 +521,7 @@ impl Drop for Shrinking {
 
 #[test]
 pub fn destructors_that_shrink() {
-    model("visit x drop, alloc x drop; destructors shrink", || {
+    large_model("visit x drop, alloc x drop; destructors shrink", || {
         let ledger = Ledger::default();
         let pool = Arc::new(FixedPool::builder().growth(2).limit(2).build());
         let make = |pool: &Arc<FixedPool<Shrinking, Shared, Locked>>, thing: Thing| {
