@@ -191,6 +191,9 @@ impl<T, A: Access, L: Lock> FixedPool<T, A, L> {
     }
 
     /// Objects whose drop has not begun. O(shards), each counted at a moment of its own while other threads allocate and drop.
+    ///
+    /// What a walk does not show any more is not counted either; but while another thread is just dropping an object, a walk may
+    /// still show what is no longer counted.
     pub fn len(&self) -> usize {
         let mut live = 0;
         self.for_each_shard(|slots| live += shard::live(&slots));
